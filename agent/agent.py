@@ -1,0 +1,164 @@
+"""The agent as a folder: configuration, weights, vocabulary, the specs it was trained on with their statistics, a card."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from opengato.agent.codec import Codec
+from opengato.agent.config import ModelConfig
+from opengato.agent.model import Model
+from opengato.agent.policy import Policy
+from opengato.agent.prompt import Prompt
+from opengato.agent.spec import Spec
+from opengato.agent.text import Vocabulary
+from opengato.errors import OpengatoError, UnknownNameError
+
+FORMAT = 1
+Statistics = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+class Agent:
+    """One set of weights and what is needed to use them in any body.
+
+    Args:
+        model: the network.
+        vocabulary: of texts.
+        statistics: per spec signature the mean and standard deviation of observation numbers, float32 each.
+        specs: per spec signature its JSON form, for people.
+        card: what is known of the agent: command, seed, hours, scores. JSON values.
+    """
+
+    def __init__(
+        self, model: Model, vocabulary: Vocabulary, statistics: Statistics | None = None,
+        specs: dict[str, Any] | None = None, card: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        if len(vocabulary) > model.config.vocabulary:
+            raise OpengatoError(
+                f"the vocabulary has {len(vocabulary)} tokens, the model {model.config.vocabulary}. "
+                "Next: a larger model.vocabulary or a smaller vocabulary."
+            )
+        self.model, self.vocabulary = model, vocabulary
+        self.statistics: Statistics = statistics or {}
+        self.specs, self.card = specs or {}, card or {}
+
+    @classmethod
+    def new(cls, config: ModelConfig, vocabulary: Vocabulary | None = None, seed: int = 0) -> Agent:
+        """An untrained agent."""
+        torch.manual_seed(seed)
+        return cls(Model(config), vocabulary or Vocabulary.load())
+
+    def codec(self, spec: Spec) -> Codec:
+        """The translator for a spec, with the statistics of its embodiment if the agent knows it."""
+        mean, std = self.statistics.get(spec.signature, (None, None)) if self.model.config.normalize else (None, None)
+        return Codec(spec, self.vocabulary, mean, std)
+
+    def policy(self, spec: Spec, prompt: Prompt | None = None, **options: Any) -> Policy:
+        """Act in a body; options as in `Policy` (batch_size, seed, decode, temperature)."""
+        self.model.eval()
+        return Policy(self.model, self.codec(spec), prompt, **options)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the agent; each file appears whole or not at all, the weights last."""
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+        known = {
+            sign: {**self.specs.get(sign, {}), "mean": mean.tolist(), "std": std.tolist()}
+            for sign, (mean, std) in self.statistics.items()
+        }
+        self.vocabulary.save(path / "vocabulary.json")
+        _write(path / "specs.json", {**{s: v for s, v in self.specs.items() if s not in known}, **known})
+        _write(path / "card.json", self.card)
+        config = {"format": FORMAT, "vocabulary_digest": self.vocabulary.digest, "model": asdict(self.model.config)}
+        _write(path / "config.json", config)
+        temporary = path / "model.safetensors.part"
+        save_file({name: tensor.contiguous() for name, tensor in self.model.state_dict().items()}, temporary)
+        temporary.replace(path / "model.safetensors")
+        return path
+
+    @classmethod
+    def load(cls, name: str | Path, device: str = "cpu") -> Agent:
+        """Read an agent: the name of one that ships, or a folder.
+
+        Raises:
+            UnknownNameError: neither a shipped agent nor a folder has that name.
+            OpengatoError: a file is missing, truncated, or not what it should be.
+        """
+        path = find(name)
+        config = _read(path / "config.json")
+        if config.get("format") != FORMAT:
+            raise OpengatoError(f"agent {str(name)!r} has format {config.get('format')!r}; this version reads {FORMAT}.")
+        vocabulary = Vocabulary.load(path / "vocabulary.json")
+        if vocabulary.digest != config["vocabulary_digest"]:
+            raise OpengatoError(f"agent {str(name)!r}: vocabulary.json is not the one it was trained with. Next: restore it.")
+        model = Model(ModelConfig.from_dict(config["model"]))
+        load_weights(model, path / "model.safetensors")
+        specs = _read(path / "specs.json")
+        statistics = {
+            sign: (np.asarray(facts["mean"], np.float32), np.asarray(facts["std"], np.float32))
+            for sign, facts in specs.items()
+            if "mean" in facts
+        }
+        specs = {sign: {k: v for k, v in facts.items() if k not in ("mean", "std")} for sign, facts in specs.items()}
+        return cls(model.to(device).eval(), vocabulary, statistics, specs, _read(path / "card.json"))
+
+
+def load_weights(model: Model, path: Path) -> None:
+    """Strictly load a safetensors file into a model. Raises OpengatoError when it is no such file or does not fit."""
+    if not path.is_file():
+        raise OpengatoError(f"weights {str(path)!r} are missing. Next: give a folder that holds model.safetensors.")
+    try:
+        weights = load_file(path)
+    except (SafetensorError, OSError, ValueError) as error:
+        with path.open("rb") as file:
+            start = file.read(8)
+        what = "looks like a pickle, which is never loaded" if start[:2] in (b"\x80\x02", b"PK", b"\x80\x04") else f"{error}"
+        raise OpengatoError(
+            f"weights {str(path)!r} are no whole safetensors file ({what}). Next: restore the file from where it came."
+        ) from None
+    try:
+        model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=True)
+    except RuntimeError as error:
+        raise OpengatoError(f"weights {str(path)!r} do not fit config.json: {str(error).splitlines()[-1].strip()}") from None
+
+
+def shipped() -> dict[str, Path]:
+    """Agents that come with the package: name → folder."""
+    root = Path(str(files("opengato.assets"))) / "agents"
+    return {path.parent.name: path.parent for path in sorted(root.glob("*/config.json"))}
+
+
+def find(name: str | Path) -> Path:
+    """The folder of an agent. Raises UnknownNameError."""
+    known: Mapping[str, Path] = shipped()
+    if str(name) in known:
+        return known[str(name)]
+    path = Path(name).expanduser()
+    if not (path / "config.json").is_file():
+        names: Iterable[str] = known
+        raise UnknownNameError("agent", str(name), names, "Next: name a shipped agent or a folder that `opengato train` wrote.")
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise OpengatoError(f"{str(path)!r} is missing: the agent's folder is not whole. Next: restore it.") from None
+    except (json.JSONDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise OpengatoError(f"{str(path)!r} is no JSON: {error}. Next: restore it.") from None
+
+
+def _write(path: Path, facts: dict[str, Any]) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(facts, indent=1, ensure_ascii=False), encoding="utf-8")
+    temporary.replace(path)

@@ -1,0 +1,92 @@
+"""Sizes and choices of a model. One dial: the preset's name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from opengato.errors import OpengatoError, UnknownNameError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Shape of the transformer and of what surrounds it.
+
+    Args:
+        blocks, heads, width: of the transformer.
+        feedforward: hidden size before the gated split (GEGLU halves it).
+        head_dim: size of a head's keys and values; heads × head_dim need not be the width.
+        window: positions that the agent sees at once.
+        vocabulary: rows of the text table; a loaded vocabulary may use fewer.
+        pooled: several observation tokens share a position and all action tokens are decoded in one pass; otherwise one
+            position per token, actions decoded one by one (the paper).
+        value_group: observation numbers per position when pooled; 0 puts all of a timestep into one.
+        picture_positions: positions per timestep's pictures when pooled and the action is numeric.
+        reading_positions: positions of the pictures when pooled and the action is text.
+        slots: rows of the table that says which number is which; a spec takes a run of rows by its signature.
+        value_features: Fourier features of a bin, so that the embedding knows the bins' order; 0 for a free table (the paper).
+        normalize: centre observations on the statistics of the demonstrations before companding.
+        target_smoothing: standard deviation, in bins, of the Gaussian that replaces a continuous action's one-hot target.
+        patch_stem: side and stride of the patch encoder's first convolution.
+        patch_channels: channels of the patch encoder.
+        patch_width: size of a patch's vector before pooling.
+        patch_pool: how a patch's feature map becomes a vector.
+        picture_queries, picture_heads: of the attention that pools patches.
+        stochastic_depth: chance to skip a sublayer in pretraining.
+        decode: how a continuous action is read off its distribution over bins.
+    """
+
+    blocks: int = 4
+    heads: int = 6
+    width: int = 192
+    feedforward: int = 768
+    head_dim: int = 32
+    window: int = 256
+    vocabulary: int = 2048
+    pooled: bool = True
+    value_group: int = 0
+    picture_positions: int = 1
+    reading_positions: int = 8
+    slots: int = 2048
+    value_features: int = 32
+    normalize: bool = True
+    target_smoothing: float = 3.0
+    patch_stem: int = 4
+    patch_channels: int = 32
+    patch_width: int = 128
+    patch_pool: Literal["flatten", "mean"] = "flatten"
+    picture_queries: int = 8
+    picture_heads: int = 4
+    stochastic_depth: float = 0.0
+    decode: Literal["mean", "mode", "sample"] = "mean"
+
+    @classmethod
+    def from_dict(cls, facts: dict[str, Any]) -> ModelConfig:
+        """Read the JSON form. Raises OpengatoError on a field that this version does not know."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(facts) - known)
+        if unknown:
+            raise OpengatoError(f"model configuration has unknown fields {unknown}; known: {sorted(known)}.")
+        return cls(**facts)
+
+
+_PAPER = ModelConfig(
+    window=1024, vocabulary=32000, pooled=False, slots=512, value_features=0, normalize=False, target_smoothing=0.0,
+    patch_stem=1, patch_channels=96, patch_pool="mean", stochastic_depth=0.1, decode="sample",
+)  # fmt: skip
+
+# Block counts, widths and head sizes of the last three: Gato, table 5.
+PRESETS: dict[str, ModelConfig] = {
+    "nano": ModelConfig(),
+    "mini": ModelConfig(blocks=6, heads=6, width=384, feedforward=1536, head_dim=64, slots=4096, stochastic_depth=0.05),
+    "79m": replace(_PAPER, blocks=8, heads=24, width=768, feedforward=3072, head_dim=32, patch_width=768),
+    "364m": replace(_PAPER, blocks=12, heads=12, width=1536, feedforward=6144, head_dim=128, patch_width=1536),
+    "1b": replace(_PAPER, blocks=24, heads=16, width=2048, feedforward=8192, head_dim=128, patch_width=2048),
+}
+
+
+def preset(name: str) -> ModelConfig:
+    """The preset of a name. Raises UnknownNameError."""
+    if name not in PRESETS:
+        raise UnknownNameError("model", name, PRESETS, "Next: opengato list models")
+    return PRESETS[name]

@@ -1,0 +1,168 @@
+"""Tokens and pictures to vectors, one per position.
+
+Paper layout: a number's vector is its row of the table plus its index within the timestep. Pooled layout: many numbers
+share a position, so a sum would forget which is which; there each number's vector is multiplied channel by channel with
+the row of its slot, which makes the sum a first layer with free weights per number, and a small network follows.
+
+Shapes: n timesteps, m numbers, G positions, D width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from opengato.agent.config import ModelConfig
+from opengato.agent.images import PatchEncoder, PicturePool
+from opengato.agent.layout import MAX_POOLED_TEXT
+from opengato.agent.pieces import ROLE_OBSERVATION, Laid, Numbers, Pictures, PooledText
+from opengato.agent.spec import MAX_CLASSES
+from opengato.agent.values import BINS
+
+
+def fourier(count: int) -> torch.Tensor:
+    """Features of the bins' centres, float32 [bins, count]: the value, one, and sines and cosines of rising frequency.
+
+    High frequencies start small, so that near values start with near vectors.
+    """
+    value = (torch.arange(BINS) + 0.5) * (2 / BINS) - 1
+    frequency = 2.0 ** torch.linspace(-1, 6, (count - 2) // 2)
+    angle = value[:, None] * math.pi * frequency
+    waves = torch.cat([angle.sin(), angle.cos()], 1) / frequency.clamp(min=1).sqrt().repeat(2)
+    return torch.cat([value[:, None], torch.ones(BINS, 1), waves], 1)[:, :count]
+
+
+class NumberEmbedding(nn.Module):
+    """Vectors of binned and discrete numbers.
+
+    Args:
+        config: of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.pooled = config.pooled
+        self.classes = nn.Embedding(MAX_CLASSES, width)
+        self.slot = nn.Embedding(config.slots, width)
+        if config.value_features:
+            features = fourier(config.value_features)
+            self.register_buffer("features", features, persistent=False)
+            self.bins = nn.Linear(features.shape[1], width, bias=False)
+            nn.init.normal_(self.bins.weight, std=0.5)
+        else:
+            self.bins = nn.Embedding(BINS, width)
+            nn.init.normal_(self.bins.weight, std=0.02)
+        scale = 1.0 if self.pooled else 0.02
+        nn.init.normal_(self.classes.weight, std=scale)
+        nn.init.normal_(self.slot.weight, std=scale)
+        self.hidden = nn.Embedding(2, width)  # stands in for numbers that are not shown: observation, action
+        self.kind = nn.Embedding(2, width)
+        nn.init.normal_(self.hidden.weight, std=scale)
+        nn.init.normal_(self.kind.weight, std=scale)
+        if self.pooled:
+            self.mix = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def table(self) -> torch.Tensor:
+        """A vector per bin, float [bins, D]."""
+        return self.bins(self.features) if isinstance(self.bins, nn.Linear) else self.bins.weight
+
+    def forward(self, numbers: Numbers) -> torch.Tensor:
+        """float [n, G, D]."""
+        kind = self.kind.weight[int(numbers.action)]
+        if not self.pooled:
+            # Action tokens share one learned vector (kind) in place of an index within the timestep: Gato, appendix C.3.
+            place = 0 if numbers.action else self.slot(numbers.slots)
+            table = torch.cat([self.table(), self.classes.weight])
+            return F.embedding(numbers.tokens + BINS * numbers.discrete.long(), table) + place + kind
+        positions = numbers.dest.shape[1]
+        size = numbers.tokens.shape[1]
+        group = -(-size // positions)
+        x = torch.zeros(len(numbers.tokens), positions, self.slot.embedding_dim, device=numbers.tokens.device)
+        for position in range(positions):  # one turn unless a setting spreads the numbers over several positions
+            x[:, position] = self._sum(numbers, slice(position * group, min((position + 1) * group, size)))
+        x = torch.where(numbers.keep[:, None, None], x, self.hidden.weight[int(numbers.action)].expand_as(x)) + kind
+        return x + self.mix(x)
+
+    def _sum(self, numbers: Numbers, where: slice) -> torch.Tensor:
+        """Σ over numbers of slot ⊙ vector, divided by the root of their count. float [n, D]."""
+        tokens, discrete, slots = numbers.tokens[:, where], numbers.discrete[where], self.slot(numbers.slots[where])
+        x: torch.Tensor | int = 0
+        if not discrete.all():
+            chosen = ~discrete
+            if isinstance(self.bins, nn.Linear):
+                # Σ_j s_j ⊙ (A φ(v_j)) as one matrix product: the weights s_j ⊙ A have a row per number and feature.
+                weight = (slots[chosen][:, None] * self.bins.weight.t()).flatten(0, 1)
+                x = F.embedding(tokens[:, chosen], self.features).flatten(1) @ weight
+            else:
+                x = (F.embedding(tokens[:, chosen], self.bins.weight) * slots[chosen]).sum(1)
+        if discrete.any():
+            count = int(numbers.classes[where][discrete].max())
+            weight = (slots[discrete][:, None] * self.classes.weight[:count]).flatten(0, 1)
+            offset = torch.arange(int(discrete.sum()), device=tokens.device) * count
+            x = x + F.embedding_bag(tokens[:, discrete] + offset, weight, mode="sum")
+        assert isinstance(x, torch.Tensor)
+        return x / math.sqrt(tokens.shape[1])
+
+
+class Embedding(nn.Module):
+    """Everything that has a position, to its vector.
+
+    Args:
+        config: of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.width, self.pooled_pictures = config.width, config.pooled
+        self.numbers = NumberEmbedding(config)
+        self.text = nn.Embedding(config.vocabulary, config.width)
+        self.role = nn.Embedding(4, config.width)
+        self.index = nn.Embedding(512, config.width)  # Gato, appendix C.3: 512 places within a timestep
+        scale = 0.5 if config.pooled else 0.02
+        for table in (self.text, self.role, self.index):
+            nn.init.normal_(table.weight, std=scale)
+        self.patches = PatchEncoder(config)
+        if config.pooled:
+            self.pool = PicturePool(config)
+            self.mix_text = nn.Sequential(
+                nn.LayerNorm(config.width), nn.Linear(config.width, config.width), nn.GELU(), nn.Linear(config.width, config.width)
+            )
+
+    def forward(self, laid: Laid, size: int) -> torch.Tensor:
+        """Vectors of `size` flat positions, float [size, D]; a position that holds nothing is zero."""
+        device = self.text.weight.device
+        dest, rows = [], []
+        for numbers in laid.numbers:
+            dest.append(numbers.dest.flatten())
+            rows.append(self.numbers(numbers).flatten(0, 1))
+        for pictures in laid.pictures:
+            dest.append(pictures.dest.flatten())
+            rows.append(self._pictures(pictures).flatten(0, 1))
+        for words in laid.words:
+            vector = self.text(words.ids) * (words.role > 0)[:, None]
+            dest.append(words.dest)
+            rows.append(vector + self.role(words.role) + self.index(words.index))
+        for pooled in laid.pooled:
+            dest.append(pooled.dest)
+            rows.append(self._pooled(pooled))
+        out = torch.zeros(size, self.width, device=device)
+        return out.index_copy(0, torch.cat(dest), torch.cat([row.to(out.dtype) for row in rows])) if dest else out
+
+    def _pictures(self, pictures: Pictures) -> torch.Tensor:
+        patches = [self.patches(pixels) for pixels in pictures.pixels]
+        if not self.pooled_pictures:
+            index = torch.arange(patches[0].shape[1], device=patches[0].device).clamp(max=511)
+            return patches[0] + self.index(index)
+        seen = [p + self.pool.camera.weight[camera] for p, camera in zip(patches, pictures.cameras, strict=True)]
+        return self.pool(torch.cat(seen, 1), pictures.dest.shape[1], pictures.reading)
+
+    def _pooled(self, pooled: PooledText) -> torch.Tensor:
+        """Texts in one position each: word ⊙ place, summed, so that the order counts."""
+        place = self.index.weight[:MAX_POOLED_TEXT]
+        x = (self.text(pooled.ids) * (1 + place) * pooled.mask[..., None]).sum(1)
+        x = x + self.role.weight[ROLE_OBSERVATION]
+        return x + self.mix_text(x)

@@ -1,0 +1,112 @@
+"""Pictures to vectors: 16 × 16 patches, a small residual network on each alone, and attention that pools them."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from opengato.agent.config import ModelConfig
+from opengato.agent.spec import PATCH
+
+INTERVALS = 128  # Gato, appendix C.3: a patch's row and column interval is quantised to 128 places
+
+
+class PatchEncoder(nn.Module):
+    """Each patch alone through a convolution and one ResNet v2 block (GroupNorm, GELU), plus its place in the picture.
+
+    Args:
+        config: of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        channels, stem = config.patch_channels, config.patch_stem
+        groups = min(32, channels)
+        self.stem = nn.Conv2d(3, channels, stem, stride=stem) if stem > 1 else nn.Conv2d(3, channels, 3, padding=1)
+        self.norm1, self.norm2 = nn.GroupNorm(groups, channels), nn.GroupNorm(groups, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.mean = config.patch_pool == "mean"
+        self.out = nn.Linear(channels if self.mean else channels * (PATCH // stem) ** 2, config.patch_width)
+        self.row = nn.Embedding(INTERVALS, config.patch_width)
+        self.column = nn.Embedding(INTERVALS, config.patch_width)
+
+    def forward(self, pixels_NHWC: torch.Tensor) -> torch.Tensor:
+        """uint8 [n, height, width, channels] to float [n, patches, patch_width]; sides are padded to multiples of 16."""
+        patches_NPCHW, rows, columns = split(pixels_NHWC)
+        n, count = patches_NPCHW.shape[:2]
+        x = patches_NPCHW.flatten(0, 1).float().mul_(2 / 255).sub_(1).div_(4)  # [-1, 1] / sqrt(16): Gato, section 2.1
+        x = self.stem(x)
+        x = x + self.conv2(F.gelu(self.norm2(self.conv1(F.gelu(self.norm1(x))))))
+        x = self.out(x.mean((2, 3)) if self.mean else x.flatten(1)).view(n, count, -1)
+        return x + self.row(self._place(rows, n)) + self.column(self._place(columns, n))
+
+    def _place(self, interval_P2: torch.Tensor, n: int) -> torch.Tensor:
+        """A place inside each patch's interval: drawn uniformly in training, the rounded middle otherwise. int64 [n, P]."""
+        low, high = (interval_P2 * (INTERVALS - 1)).unbind(-1)
+        if not self.training:
+            return ((low + high) / 2).round().long().expand(n, -1)
+        spread = torch.rand(n, len(low), device=low.device)
+        return (low + spread * (high - low)).round().long()
+
+
+def split(pixels_NHWC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cut pictures into patches in raster order.
+
+    Returns:
+        uint8 [n, P, 3, 16, 16], and each patch's row and column interval as a share of the picture, float [P, 2].
+    """
+    n, height, width, channels = pixels_NHWC.shape
+    x = pixels_NHWC
+    if channels == 1:
+        x = x.expand(-1, -1, -1, 3)
+    elif channels % 3:
+        x = F.pad(x, (0, 3 - channels % 3))
+    x = F.pad(x, (0, 0, 0, -width % PATCH, 0, -height % PATCH))
+    pictures, rows, columns = x.shape[3] // 3, x.shape[1] // PATCH, x.shape[2] // PATCH
+    x = x.reshape(n, rows, PATCH, columns, PATCH, pictures, 3).permute(0, 5, 1, 3, 6, 2, 4)
+
+    def intervals(count: int) -> torch.Tensor:
+        edge = torch.arange(count + 1, device=x.device) / count
+        return torch.stack([edge[:-1], edge[1:]], -1)
+
+    row = intervals(rows)[:, None].expand(rows, columns, 2).flatten(0, 1).repeat(pictures, 1)
+    column = intervals(columns)[None].expand(rows, columns, 2).flatten(0, 1).repeat(pictures, 1)
+    return x.flatten(1, 3), row, column
+
+
+class PicturePool(nn.Module):
+    """Pools the patches of a timestep's pictures into few positions: learned queries look the patches through.
+
+    Args:
+        config: of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width, self.heads = config.patch_width, config.picture_heads
+        self.camera = nn.Embedding(config.slots, width)
+        nn.init.normal_(self.camera.weight, std=0.02)
+        self.norm = nn.LayerNorm(width)
+        self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.query = nn.Parameter(torch.randn(config.picture_queries, width))
+        self.key_value = nn.Linear(width, 2 * width)
+        total = config.picture_queries * width
+        self.acting = nn.Linear(total, config.picture_positions * config.width)
+        self.reading = nn.Linear(width, config.width)
+        self.queries, self.reading_positions = config.picture_queries, config.reading_positions
+        if self.reading_positions != self.queries:
+            self.reading = nn.Linear(total, self.reading_positions * config.width)
+
+    def forward(self, patches_NPD: torch.Tensor, positions: int, reading: bool) -> torch.Tensor:
+        """float [n, P, patch_width] to [n, positions, width]."""
+        n, count, width = patches_NPD.shape
+        x = patches_NPD + self.mix(self.norm(patches_NPD))
+        key, value = self.key_value(x).view(n, count, 2, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        query = self.query.to(key.dtype).view(1, self.queries, self.heads, -1).transpose(1, 2).expand(n, -1, -1, -1)
+        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(n, self.queries, width)
+        if reading and self.reading_positions == self.queries:
+            return self.reading(seen)
+        out = (self.reading if reading else self.acting)(seen.flatten(1))
+        return out.view(n, positions, -1)

@@ -1,0 +1,178 @@
+"""The network: embedding, transformer, and the two heads that read actions and words off it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from opengato.agent.config import ModelConfig
+from opengato.agent.embedding import Embedding
+from opengato.agent.pieces import Laid, Targets, Tensors, WordTargets
+from opengato.agent.transformer import Transformer
+from opengato.agent.values import BINS
+
+
+@dataclass
+class Batch(Tensors):
+    """B rows of L positions.
+
+    Args:
+        laid: what stands where.
+        position: int64 [B, L], place within the segment, for the rotary embedding.
+        segment: int64 [B, L], which sequence a position belongs to; -1 is padding.
+        step: int64 [B, L], timestep within the segment; -1 is the prompt.
+        horizon: int64 [B, L], how many timesteps back a position may look (the prompt is always seen).
+    """
+
+    laid: Laid
+    position: torch.Tensor
+    segment: torch.Tensor
+    step: torch.Tensor
+    horizon: torch.Tensor
+
+    def mask(self) -> torch.Tensor:
+        """Which position may look at which, bool [B, 1, L, L]."""
+        same = self.segment[:, :, None] == self.segment[:, None, :]
+        length = self.segment.shape[1]
+        causal = torch.ones(length, length, dtype=torch.bool, device=same.device).tril()
+        near = (self.step[:, :, None] - self.step[:, None, :] < self.horizon[:, :, None]) | (self.step[:, None, :] < 0)
+        return (same & causal & near)[:, None]
+
+
+class ActionHead(nn.Module):
+    """Reads all numbers of an action off one position: a slot's vector gates and shifts a shared hidden layer.
+
+    Args:
+        config: of the model.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.shared = nn.Linear(width, width)
+        self.slot = nn.Embedding(config.slots, 2 * width)
+        nn.init.normal_(self.slot.weight, std=0.5)
+        self.out = nn.Linear(width, width)
+        self.bins = nn.Linear(width, BINS)
+        with torch.no_grad():  # bins near each other start alike: a bin's row is a smooth curve over the bins
+            curve = F.interpolate(torch.randn(1, width, BINS // 16), size=BINS, mode="linear")[0].t()
+            self.bins.weight.copy_(curve * width**-0.5)
+            self.bins.bias.zero_()
+
+    def forward(self, h_nD: torch.Tensor, slots_A: torch.Tensor) -> torch.Tensor:
+        """float [n, D] to one vector per number of the action, float [n, A, D]."""
+        gate, shift = self.slot(slots_A).chunk(2, -1)
+        return self.out(F.gelu(self.shared(h_nD)[:, None] * (1 + gate) + shift))
+
+
+class Model(nn.Module):
+    """The generalist.
+
+    Args:
+        config: shape and choices.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = Embedding(config)
+        self.transformer = Transformer(config)
+        if config.pooled:
+            self.action_head = ActionHead(config)
+        self._initialise()
+        self.register_buffer("smooth", _gaussian(config.target_smoothing), persistent=False)
+
+    def _initialise(self) -> None:
+        """Residual branches start small, so that depth does not change the scale (as GPT-2 does)."""
+        scale = (2 * self.config.blocks) ** -0.5
+        for block in self.transformer.blocks:
+            for layer, factor in ((block.qkv, 1.0), (block.up, 1.0), (block.merge, scale), (block.down, scale)):
+                nn.init.normal_(layer.weight, std=factor * layer.in_features**-0.5)
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def hidden(self, batch: Batch) -> torch.Tensor:
+        """Vectors after the last block, flat: float [B·L, D]."""
+        b, length = batch.segment.shape
+        x_BLD = self.embedding(batch.laid, b * length).view(b, length, -1)
+        mask = torch.zeros((), dtype=torch.float32, device=x_BLD.device).where(batch.mask(), torch.finfo(torch.float32).min / 2)
+        if torch.is_autocast_enabled(x_BLD.device.type):
+            mask = mask.to(torch.get_autocast_dtype(x_BLD.device.type))
+        return self.transformer(x_BLD, batch.position, mask).flatten(0, 1)
+
+    def action_logits(self, h_nAD: torch.Tensor, discrete: bool, classes: int, slots: torch.Tensor) -> torch.Tensor:
+        """Scores over bins or classes for action numbers of one kind.
+
+        Args:
+            h_nAD: float [n, A, D], or [n, 1, D] where one position carries all numbers.
+            discrete: whether the numbers are classes; `classes` is then how many are scored.
+            slots: int64 [A].
+        """
+        if self.config.pooled:
+            u = self.action_head(h_nAD[:, 0], slots)
+            return F.linear(u, self.embedding.numbers.classes.weight[:classes]) if discrete else self.action_head.bins(u)
+        table = self.embedding.numbers.classes.weight[:classes] if discrete else self.embedding.numbers.table()
+        return F.linear(h_nAD, table.to(h_nAD.dtype))
+
+    def word_logits(self, h_nD: torch.Tensor) -> torch.Tensor:
+        """Scores over the vocabulary, the embedding's own table: float [n, vocabulary]."""
+        return F.linear(h_nD, self.embedding.text.weight.to(h_nD.dtype))
+
+    def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Weighted cross-entropy of every target.
+
+        Returns:
+            float [n] losses, float [n] weights and int64 [n] task numbers. A control timestep counts once, whatever the
+            number of its action tokens; a text token counts once.
+        """
+        h = self.hidden(batch)
+        parts = [self._action_loss(h, target) for target in batch.laid.targets]
+        parts += [self._word_loss(h, target) for target in batch.laid.word_targets]
+        losses, weights, tasks = zip(*parts, strict=True)
+        return torch.cat(losses), torch.cat(weights), torch.cat(tasks)
+
+    def _action_loss(self, h: torch.Tensor, target: Targets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        source = target.source[:, :1] if self.config.pooled else target.source
+        total = torch.zeros(len(source), device=h.device)
+        for discrete in (False, True):
+            chosen = torch.nonzero(target.discrete == discrete).flatten()
+            if not len(chosen):
+                continue
+            here = h[source if self.config.pooled else source[:, chosen]]
+            classes = target.classes[chosen]
+            logits = self.action_logits(here, discrete, int(classes.max()), target.slots[chosen]).float()
+            tokens = target.tokens[:, chosen]
+            if discrete:
+                legal = torch.arange(logits.shape[-1], device=h.device) < classes[:, None]
+                logits = logits.masked_fill(~legal, -1e9)
+                loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
+            elif self.config.target_smoothing:
+                loss = logits.logsumexp(-1) - _smoothed(logits, tokens, self.smooth)
+            else:
+                loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
+            total = total + loss.sum(1)
+        return total / target.tokens.shape[1], target.weight, target.task
+
+    def _word_loss(self, h: torch.Tensor, target: WordTargets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        logits = self.word_logits(h[target.source]).float()
+        return F.cross_entropy(logits, target.ids, reduction="none"), target.weight, target.task
+
+
+def _gaussian(sigma: float) -> torch.Tensor:
+    """Weights of the bins around a target, odd length, summing to one."""
+    reach = int(3 * sigma)
+    distance = torch.arange(-reach, reach + 1).float()
+    weight = torch.exp(-0.5 * (distance / max(sigma, 1e-6)) ** 2)
+    return weight / weight.sum()
+
+
+def _smoothed(logits: torch.Tensor, tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Σ over neighbouring bins of weight · logit; past the ends the last bin stands in. float [n, A]."""
+    reach = len(weight) // 2
+    near = tokens[..., None] + torch.arange(-reach, reach + 1, device=tokens.device)
+    return (logits.gather(-1, near.clamp(0, BINS - 1)) * weight).sum(-1)

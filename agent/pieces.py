@@ -1,0 +1,279 @@
+"""Timesteps laid out as positions: what the model embeds, where it stands, and what is to be predicted from where.
+
+`Pieces` gathers the parts of many timesteps of many embodiments; `Pieces.done` concatenates those of equal shape, so the
+model runs once per embodiment and never loops over tokens, timesteps or samples. Training and acting both come this way.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+
+from opengato.agent.codec import Codec, Timesteps
+from opengato.agent.layout import MAX_POOLED_TEXT, Layout
+
+ROLE_SEPARATOR, ROLE_OBSERVATION, ROLE_ACTION, ROLE_INSTRUCTION = range(4)
+
+
+class Tensors:
+    """A bundle whose arrays move between devices together."""
+
+    def to(self, device: torch.device | str) -> Any:
+        def move(value: Any) -> Any:
+            if isinstance(value, (torch.Tensor, Tensors)):
+                return value.to(device)
+            return [move(item) for item in value] if isinstance(value, list) else value
+
+        return type(self)(**{field.name: move(getattr(self, field.name)) for field in fields(self)})  # type: ignore[arg-type]
+
+
+@dataclass
+class Numbers(Tensors):
+    """Numbers of n timesteps of one embodiment.
+
+    Args:
+        tokens: int64 [n, m], bins or classes.
+        discrete: bool [m]; classes: int64 [m]; slots: int64 [m].
+        dest: int64 [n, positions] flat positions; number j goes to position j // ceil(m / positions).
+        keep: bool [n]; False hides the numbers (a learned vector stands in). Observations are never hidden.
+        action: whether these are actions.
+    """
+
+    tokens: torch.Tensor
+    discrete: torch.Tensor
+    classes: torch.Tensor
+    slots: torch.Tensor
+    dest: torch.Tensor
+    keep: torch.Tensor
+    action: bool
+
+
+@dataclass
+class Pictures(Tensors):
+    """Pictures of n timesteps.
+
+    Args:
+        pixels: per feature uint8 [n, height, width, channels].
+        cameras: per feature the number of its camera.
+        reading: whether they are looked at to write a text.
+        dest: int64 [n, positions].
+    """
+
+    pixels: list[torch.Tensor]
+    cameras: list[int]
+    reading: bool
+    dest: torch.Tensor
+
+
+@dataclass
+class Words(Tensors):
+    """Single text tokens with a position each: ids, role and index within the text, int64 [n]; dest int64 [n]."""
+
+    ids: torch.Tensor
+    role: torch.Tensor
+    index: torch.Tensor
+    dest: torch.Tensor
+
+
+@dataclass
+class PooledText(Tensors):
+    """Texts that share one position each: ids int64 [n, tokens], mask bool [n, tokens], dest int64 [n]."""
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    dest: torch.Tensor
+
+
+@dataclass
+class Targets(Tensors):
+    """Actions to predict: from flat position source[n, A], token tokens[n, A]; per timestep a weight and a task number [n]."""
+
+    source: torch.Tensor
+    tokens: torch.Tensor
+    discrete: torch.Tensor
+    classes: torch.Tensor
+    slots: torch.Tensor
+    weight: torch.Tensor
+    task: torch.Tensor
+
+
+@dataclass
+class WordTargets(Tensors):
+    """Text tokens to predict: source, ids, weight and task, each [n]."""
+
+    source: torch.Tensor
+    ids: torch.Tensor
+    weight: torch.Tensor
+    task: torch.Tensor
+
+
+@dataclass
+class Laid(Tensors):
+    """Everything of a batch that has a position or a target."""
+
+    numbers: list[Numbers]
+    pictures: list[Pictures]
+    words: list[Words]
+    pooled: list[PooledText]
+    targets: list[Targets]
+    word_targets: list[WordTargets]
+
+
+class Pieces:
+    """Collects timesteps and lays them out.
+
+    Args:
+        slots: rows of the slot table.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.total_slots = slots
+        self._groups: dict[tuple[Any, ...], list[tuple[np.ndarray, ...]]] = defaultdict(list)
+        self._facts: dict[tuple[Any, ...], dict[str, Any]] = {}
+
+    def add(
+        self, layout: Layout, codec: Codec, steps: Timesteps, starts: np.ndarray, *,
+        task: int = 0, weight: float = 0.0, keep: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """Lay out T whole timesteps.
+
+        Args:
+            layout, codec: of their embodiment.
+            steps: their arrays.
+            starts: int64 [T], flat position where each timestep begins.
+            task: number under which losses are reported.
+            weight: of each timestep's loss; 0 asks for no prediction.
+            keep: bool [T], False hides that action from later timesteps.
+        """
+        action_start = self.observe(layout, codec, steps, starts)
+        if steps.replies is not None:
+            self._reply(codec, steps.replies, action_start, task, weight)
+        elif steps.actions is not None:
+            tokens = codec.action_scale.tokens(steps.actions)
+            self.act(layout, codec, tokens, _run(action_start, layout.action_positions), keep)
+            if weight:
+                self._target(layout, codec, tokens, action_start, task, weight)
+
+    def observe(self, layout: Layout, codec: Codec, steps: Timesteps, starts: np.ndarray) -> np.ndarray:
+        """Lay out the observations of T timesteps; returns where each one's action begins, int64 [T]."""
+        lengths, _ = layout.lengths(steps)
+        offsets = starts[:, None] + np.cumsum(lengths, axis=1) - lengths
+        tokens = codec.observation_scale.tokens(steps.values) if steps.values.size else None
+        for column, part in enumerate(layout.parts):
+            at = offsets[:, column]
+            if part.kind == "image":
+                pixels = [steps.images[feature.path] for feature in part.features]
+                cameras = [(layout.slot + c) % self.total_slots for c in range(len(pixels))]
+                facts = {"cameras": cameras, "reading": layout.spec.text_action}
+                self._put(("pictures", layout.slot, part), facts, *pixels, _run(at, part.positions))
+            elif part.kind == "values":
+                assert tokens is not None
+                where = slice(part.start, part.start + part.size)
+                facts = _facts(codec.observation_scale, where, layout.slots(part.start, part.size, self.total_slots))
+                shown = np.ones(len(steps), bool)
+                self._put(("values", layout.slot, part), facts, tokens[:, where], _run(at, part.positions), shown)
+            elif part.kind == "separator":
+                zero = np.zeros(len(at), np.int64)
+                self.words(zero, ROLE_SEPARATOR, zero, at)
+            elif part.positions:
+                self._pool(steps.texts[part.features[0].path], at)
+            else:
+                self.text(steps.texts[part.features[0].path], at, ROLE_OBSERVATION)
+        return starts + lengths.sum(axis=1)
+
+    def act(
+        self, layout: Layout, codec: Codec, tokens: np.ndarray, dest: np.ndarray, keep: np.ndarray | None = None,
+        where: slice = slice(None),
+    ) -> None:  # fmt: skip
+        """Lay out action tokens as inputs: numbers `where` of n actions, tokens [n, numbers], dest [n, positions]."""
+        size = codec.action_scale.size
+        slots = layout.slots(0, size, self.total_slots, action=True)[where]
+        facts = {**_facts(codec.action_scale, where, slots), "action": True}
+        shown = np.ones(len(tokens), bool) if keep is None else keep
+        key = ("actions", layout.slot, size, layout.pooled, where.start, where.stop)
+        self._put(key, facts, tokens, dest, shown)
+
+    def text(self, texts: list[list[int]], starts: np.ndarray, role: int) -> None:
+        """Lay out texts with a position per token."""
+        counts = np.asarray([len(ids) for ids in texts], np.int64)
+        if counts.sum():
+            ids = np.concatenate([np.asarray(ids, np.int64) for ids in texts])
+            index = np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts)
+            self.words(ids, role, index, np.repeat(starts, counts) + index)
+
+    def words(self, ids: np.ndarray, role: int, index: np.ndarray, dest: np.ndarray) -> None:
+        """Lay out single text tokens, int64 [n] each."""
+        self._put(("words",), {}, ids, np.full(len(ids), role), np.minimum(index, 511), dest)
+
+    def _pool(self, texts: list[list[int]], at: np.ndarray) -> None:
+        ids = np.zeros((len(texts), MAX_POOLED_TEXT), np.int64)
+        mask = np.zeros(ids.shape, bool)
+        for row, text in enumerate(texts):
+            cut = text[:MAX_POOLED_TEXT]
+            ids[row, : len(cut)], mask[row, : len(cut)] = cut, True
+        self._put(("pooled",), {}, ids, mask, at)
+
+    def _target(
+        self, layout: Layout, codec: Codec, tokens: np.ndarray, start: np.ndarray, task: int, weight: float
+    ) -> None:
+        """Ask for actions: all from the last position before them when pooled, else each from the one before it."""
+        size = tokens.shape[1]
+        facts = _facts(codec.action_scale, slice(None), layout.slots(0, size, self.total_slots, action=True))
+        source = start[:, None] - 1 + (np.zeros(size, int) if layout.pooled else np.arange(size))
+        weights, tasks = np.full(len(tokens), weight, np.float32), np.full(len(tokens), task)
+        self._put(("targets", layout.slot, size, layout.pooled), facts, source, tokens, weights, tasks)
+
+    def _reply(self, codec: Codec, replies: list[list[int]], start: np.ndarray, task: int, weight: float) -> None:
+        closed = [[*ids, codec.vocabulary.end_id] for ids in replies]
+        self.text(closed, start, ROLE_ACTION)
+        if weight:
+            counts = np.asarray([len(ids) for ids in closed])
+            ids = np.concatenate([np.asarray(ids, np.int64) for ids in closed])
+            index = np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts)
+            source = np.repeat(start, counts) + index - 1
+            self._put(("word_targets",), {}, source, ids, np.full(len(ids), weight, np.float32), np.full(len(ids), task))
+
+    def _put(self, key: tuple[Any, ...], facts: dict[str, Any], *arrays: np.ndarray) -> None:
+        self._facts.setdefault(key, facts)
+        self._groups[key].append(arrays)
+
+    def done(self) -> Laid:
+        """Everything added so far as tensors, timesteps of equal shape together."""
+        laid = Laid([], [], [], [], [], [])
+        for key, entries in self._groups.items():
+            facts = {name: torch.as_tensor(v) if isinstance(v, np.ndarray) else v for name, v in self._facts[key].items()}
+            columns = [_tensor(np.concatenate(column)) for column in zip(*entries, strict=True)]
+            if key[0] == "pictures":
+                laid.pictures.append(Pictures(pixels=columns[:-1], dest=columns[-1], **facts))
+            elif key[0] in ("values", "actions"):
+                tokens, dest, keep = columns
+                laid.numbers.append(Numbers(tokens=tokens, dest=dest, keep=keep, **{"action": False, **facts}))
+            elif key[0] == "words":
+                laid.words.append(Words(*columns))
+            elif key[0] == "pooled":
+                laid.pooled.append(PooledText(*columns))
+            elif key[0] == "targets":
+                source, tokens, weight, task = columns
+                laid.targets.append(Targets(source=source, tokens=tokens, weight=weight, task=task, **facts))
+            else:
+                laid.word_targets.append(WordTargets(*columns))
+        return laid
+
+
+def _run(start: np.ndarray, count: int) -> np.ndarray:
+    """int64 [T, count]: `count` positions from each start on."""
+    return start[:, None] + np.arange(count)
+
+
+def _facts(scale: Any, where: slice, slots: np.ndarray) -> dict[str, Any]:
+    return {"discrete": scale.discrete[where], "classes": scale.classes[where].astype(np.int64), "slots": slots}
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    if array.dtype == np.int16 or array.dtype == np.int32:
+        array = array.astype(np.int64)
+    return torch.from_numpy(np.ascontiguousarray(array))

@@ -1,0 +1,1 @@
+"""The worlds: one folder per embodiment family. Knows nothing of the agent."""

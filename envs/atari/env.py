@@ -1,0 +1,136 @@
+"""One Atari game as a Gymnasium environment: emulator, frame skip, picture."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ale_py
+import gymnasium
+import numpy as np
+from ale_py import roms
+from gymnasium import spaces
+
+from opengato.envs.atari.games import GAMES
+from opengato.errors import UnknownNameError
+
+FRAME_SKIP = 4
+FRAMES_PER_SECOND = 60
+MAX_NO_OPS = 30
+SIDE = 80  # of the agent's picture, in pixels
+VIDEO_SIZE = (416, 320)  # twice the screen, cropped to a multiple of 16
+
+ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # else it prints a banner for each emulator
+
+
+class AtariEnv(gymnasium.Env[dict[str, np.ndarray], int]):
+    """An Atari game after the classical protocol.
+
+    Each step holds the action for 4 frames (15 Hz); there are no sticky actions; an episode starts after 0 to 30 frames
+    without action, drawn from the seed: nothing else in the console is random. Losing a life ends nothing. The reward is
+    the game's own points, unclipped. An episode ends with the game, or is truncated after the game's `max_steps`.
+
+    Where the ball must be served (Breakout), a step that begins without a ball in play presses FIRE, whatever the
+    action: to learn that a rare button ends a dead screen says little about an agent.
+
+    Observation: `screen`, uint8 [80, 80, 3]: the pictures after the last three steps, oldest first (the first picture
+    three times at reset). A picture is the brightest of the last two frames, because the console draws some sprites in
+    every other frame, and of 2 × 2 pixels, so that a ball two pixels wide keeps its full brightness. Brightness: 0 for the
+    game's background, else 64 + 27 · l, where l is the luminance (0 to 7) in the console's own colour code.
+
+    Action: `Discrete(n)`, the game's minimal action set in ALE's order (`action_meanings`).
+
+    Args:
+        game: a name in `GAMES`.
+        render_mode: "rgb_array" or None; `render` works with either.
+        max_steps: replaces the game's own limit.
+
+    Raises:
+        UnknownNameError: there is no such game.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND // FRAME_SKIP}
+
+    def __init__(self, game: str, render_mode: str | None = None, max_steps: int | None = None) -> None:
+        if game not in GAMES:
+            raise UnknownNameError("Atari game", game, GAMES, "Next: opengato list")
+        self.game = GAMES[game]
+        self.render_mode = render_mode
+        self.max_steps = max_steps or self.game.max_steps
+        self.ale = ale_py.ALEInterface()
+        self.ale.setInt("random_seed", 0)
+        self.ale.setFloat("repeat_action_probability", 0.0)
+        self.ale.loadROM(roms.get_rom_path(game))
+        self._actions = self.ale.getMinimalActionSet()
+        self.action_meanings: tuple[str, ...] = tuple(action.name for action in self._actions)
+        self.observation_space = spaces.Dict({"screen": spaces.Box(0, 255, (SIDE, SIDE, 3), np.uint8)})
+        self.action_space = spaces.Discrete(len(self._actions))
+        self._brightness = _brightness(self.game.background)
+        self._pictures: list[np.ndarray] = []
+        self._steps = 0
+        self.ram = self.previous_ram = self.ale.getRAM()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Start the game anew; the seed draws the number of frames without action."""
+        super().reset(seed=seed)
+        self.ale.reset_game()
+        for _ in range(int(self.np_random.integers(MAX_NO_OPS + 1))):
+            self.ale.act(ale_py.Action.NOOP)
+        self._steps = 0
+        self.ram = self.previous_ram = self.ale.getRAM()
+        self._pictures = [self._picture(self.ale.getScreen())] * 3
+        return self._observation(), self._info()
+
+    def step(self, action: int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        """Hold one action for four frames.
+
+        Args:
+            action: index into `action_meanings`.
+
+        Raises:
+            ValueError: the index is outside the action space.
+        """
+        if not 0 <= int(action) < len(self._actions):
+            raise ValueError(f"action {action!r} is outside 0 … {len(self._actions) - 1}")
+        pressed = ale_py.Action.FIRE if self.must_serve else self._actions[int(action)]
+        reward = sum(self.ale.act(pressed) for _ in range(FRAME_SKIP - 1))
+        screen = self.ale.getScreen()
+        reward += self.ale.act(pressed)
+        self._steps += 1
+        self.previous_ram, self.ram = self.ram, self.ale.getRAM()
+        self._pictures = [*self._pictures[1:], np.maximum(self._picture(screen), self._picture(self.ale.getScreen()))]
+        terminated = self.ale.game_over(with_truncation=False)
+        truncated = not terminated and self._steps >= self.max_steps
+        return self._observation(), float(reward), terminated, truncated, self._info()
+
+    @property
+    def must_serve(self) -> bool:
+        """Whether the next step presses FIRE by itself."""
+        return self.game.serve is not None and self.ram[self.game.serve] == 0
+
+    def render(self) -> np.ndarray:
+        """The console's screen, uint8 [416, 320, 3], two pixels per pixel; two rows are cut at either end."""
+        height, width = VIDEO_SIZE
+        picture = self.ale.getScreenRGB().repeat(2, axis=0).repeat(2, axis=1)
+        margin = (picture.shape[0] - height) // 2
+        return np.ascontiguousarray(picture[margin : margin + height, :width])
+
+    def _picture(self, screen: np.ndarray) -> np.ndarray:
+        """uint8 [210, 160] colour codes → uint8 [80, 80] brightness."""
+        bright = self._brightness[screen[self.game.top : self.game.top + 2 * SIDE]]
+        rows = np.maximum(bright[::2], bright[1::2])
+        return np.maximum(rows[:, ::2], rows[:, 1::2])
+
+    def _observation(self) -> dict[str, np.ndarray]:
+        return {"screen": np.stack(self._pictures, axis=-1)}
+
+    def _info(self) -> dict[str, Any]:
+        return {"lives": self.ale.lives(), "frames": self.ale.getEpisodeFrameNumber()}
+
+
+def _brightness(background: tuple[int, ...]) -> np.ndarray:
+    """uint8 [256]: brightness of each colour code, whose bits 1 to 3 are its luminance."""
+    table = (64 + 27 * (np.arange(256) >> 1 & 7)).astype(np.uint8)
+    table[list(background)] = 0
+    return table

@@ -1,0 +1,41 @@
+"""The demonstrator of the control tasks: a small trained policy that ships with the package."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .policy import MlpPolicy
+
+
+class ControlExpert:
+    """Plays the policy that was trained for the environment it is reset with: a plain function of the observation.
+
+    Args:
+        path: a policy file to play on any environment; None for the one that ships for the environment's task.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self.policy: MlpPolicy | None = None
+
+    def reset(self, env: Any) -> None:
+        """Load the policy, by default `assets/experts/control/<domain>-<task>.safetensors`.
+
+        Raises:
+            OpengatoError: there is no such policy.
+        """
+        if self.path is not None:
+            self.policy = MlpPolicy.load(self.path)
+            return
+        shipped = files("opengato.assets").joinpath("experts", "control", f"{env.unwrapped.name}.safetensors")
+        with as_file(shipped) as path:
+            self.policy = MlpPolicy.load(path)
+
+    def act(self, observation: Any) -> np.ndarray:
+        """float32 [nu] in [-1, 1]."""
+        assert self.policy is not None, "reset(env) comes first"
+        return self.policy(observation)

@@ -1,0 +1,102 @@
+"""One task of the DeepMind Control Suite as a Gymnasium environment with state observations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+from dm_control import suite
+from gymnasium import spaces
+
+# The protocol of TD-MPC2 (Hansen et al. 2024, appendix "DMControl"), whose scores are the published reference.
+ACTION_REPEAT = 2
+RENDER_SIZE = (240, 320)
+
+Observation = dict[str, np.ndarray]
+
+
+class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
+    """A suite task: joint positions, velocities and what else dm_control observes, under dm_control's own keys.
+
+    Observation: `Dict` of float32 vectors in SI units (m, rad, m/s, rad/s); a scalar becomes shape (1,).
+    Action: float32 [nu] in [-1, 1], scaled to the actuators' own bounds and held for `action_repeat` control steps.
+    Reward: sum over the held control steps, each in [0, 1]. An episode lasts 1000 control steps, so its return is at
+    most 1000. There is no success criterion.
+
+    Args:
+        domain: e.g. "cheetah".
+        task: e.g. "run".
+        action_repeat: control steps that one action is held.
+        render_mode: "rgb_array" or None.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 50}
+
+    def __init__(
+        self, domain: str, task: str, *, action_repeat: int = ACTION_REPEAT, render_mode: str | None = None
+    ) -> None:
+        if action_repeat < 1:
+            raise ValueError(f"action_repeat is {action_repeat}, must be at least 1")
+        # dm_control draws from this generator, and reset(seed=...) seeds it in place.
+        self._draws = np.random.RandomState(0)
+        self._suite = suite.load(domain, task, task_kwargs={"random": self._draws})
+        self.name = f"{domain}-{task}"
+        self.action_repeat = action_repeat
+        self.render_mode = render_mode
+        rate_hz = 1.0 / (self._suite.control_timestep() * action_repeat)
+        self.metadata = {**self.metadata, "render_fps": round(rate_hz)}
+
+        native = self._suite.action_spec()
+        self._low, self._high = native.minimum.astype(np.float64), native.maximum.astype(np.float64)
+        self.action_space = spaces.Box(-1.0, 1.0, native.shape, np.float32)
+        self.observation_space = spaces.Dict(
+            {
+                key: spaces.Box(-np.inf, np.inf, spec.shape or (1,), np.float32)
+                for key, spec in self._suite.observation_spec().items()
+            }
+        )
+        self._caster: Any = None
+
+    @property
+    def physics(self) -> Any:
+        """dm_control's `Physics`, for demonstrators and renderers."""
+        return self._suite.physics
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Start an episode; the same seed gives the same start on every machine with the same MuJoCo."""
+        super().reset(seed=seed)
+        self._draws.seed(int(self.np_random.integers(2**32, dtype=np.uint32)))
+        return self._observe(self._suite.reset()), {}
+
+    def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Hold `action` (float [nu], clipped to [-1, 1]) for `action_repeat` control steps."""
+        clipped = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+        native = self._low + (clipped + 1.0) * 0.5 * (self._high - self._low)
+        total = 0.0
+        for _ in range(self.action_repeat):
+            now = self._suite.step(native)
+            total += now.reward or 0.0
+            if now.last():
+                break
+        ended = bool(now.last())
+        # The suite marks a true end by discount 0; running out of time keeps discount 1.
+        terminated = ended and now.discount == 0.0
+        return self._observe(now), float(total), terminated, ended and not terminated, {}
+
+    def render(self) -> np.ndarray:
+        """uint8 [240, 320, 3]: the suite's own first camera, drawn without any GL library."""
+        if self._caster is None:
+            from opengato.envs.rendering.raycast import RayCaster
+
+            self._caster = RayCaster(self.physics.model.ptr, *RENDER_SIZE, camera=0)
+        return self._caster.render(self.physics.data.ptr)
+
+    def close(self) -> None:
+        self._caster = None
+        self._suite.close()
+
+    def _observe(self, now: Any) -> Observation:
+        return {key: np.array(value, np.float32).reshape(-1) for key, value in now.observation.items()}

@@ -1,0 +1,1 @@
+"""Rollouts, scores with intervals, videos, the report."""

@@ -1,0 +1,65 @@
+"""Rows of the registry and of results for people and machines. Imports no simulator, so that listing stays quick."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from typing import Any
+
+from opengato.tasks.card import Card
+
+
+def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
+    """Per task `id, family, split, tags, instruction, extra, available, demonstrator, random, expert, published`.
+
+    `random` and `expert` are means of measured returns, None where not measured.
+    """
+    path = files("opengato.assets") / "scores.json"
+    scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return [_row(card, scores.get(card.id, {})) for card in cards]
+
+
+def _row(card: Card, measured: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": card.id,
+        "family": card.family,
+        "split": card.split,
+        "tags": list(card.tags),
+        "instruction": card.instruction,
+        "extra": card.extra,
+        "available": card.available,
+        "demonstrator": card.demonstrator is not None,
+        "random": (measured.get("random") or {}).get("mean"),
+        "expert": (measured.get("expert") or {}).get("mean"),
+        "published": dict(card.published) if card.published else None,
+    }
+
+
+def print_rows(results: Sequence[dict[str, Any]]) -> None:
+    """Results as a table."""
+    for row in results:
+        interval = row.get("interval")
+        span = f" [{interval[0]:.1f}, {interval[1]:.1f}]" if interval else ""
+        score = "no scale" if row["score"] is None else f"{row['score']:.1f}{span}"
+        success = "" if row.get("success") is None else f"  success {row['success']:.2f}"
+        perplexity = "" if row.get("perplexity") is None else f"  perplexity {row['perplexity']:.1f}"
+        print(f"{row['task']:<34} {row['prompt']:<13} n={row['n']:<4} return {row['mean_return']:.4g}  score {score}{success}{perplexity}")
+
+
+def progress_line() -> Callable[[Any], None]:
+    """A progress callback: one line that renews itself on a terminal, a line every 10 s elsewhere (standard error)."""
+    terminal = sys.stderr.isatty()
+    last = [time.monotonic()]
+
+    def tell(state: Any) -> None:
+        now = time.monotonic()
+        if now - last[0] < (0.2 if terminal else 10):
+            return
+        last[0] = now
+        text = f"{state.task} ({state.index + 1}/{state.tasks}): {state.done}/{state.episodes} episodes, step {state.steps}"
+        print(f"\r{text:<90}" if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True)
+
+    return tell

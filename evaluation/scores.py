@@ -1,0 +1,201 @@
+"""Scores: what a return is worth between acting at random (0) and the demonstrator (100).
+
+The references ship in `assets/scores.json`; a task that is not there is measured once and kept in
+`data_dir/scores.json`.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import inspect
+import json
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from opengato.errors import OpengatoError
+from opengato.evaluation.intervals import mean_interval, wilson
+from opengato.evaluation.provenance import commit, versions, write_json
+from opengato.tasks.card import Card
+
+Reference = dict[
+    str, Any
+]  # {"random": Measured, "expert": Measured | None}; Measured: mean, std, n, interval, success, seed
+FILE_NAME = "scores.json"
+QUICK_EPISODES = 5  # for a task without a shipped reference, on the fly
+
+
+def score(value: float | None, reference: Reference | None) -> float | None:
+    """`100·(value − random)/(expert − random)`; None where the expert is no better than random, or unknown."""
+    bounds = scale(reference)
+    if bounds is None or value is None or not np.isfinite(value):
+        return None
+    random, expert = bounds
+    return 100.0 * (value - random) / (expert - random)
+
+
+def scale(reference: Reference | None) -> tuple[float, float] | None:
+    """Mean returns of (random, expert), or None where they make no scale."""
+    if not reference or not reference.get("random") or not reference.get("expert"):
+        return None
+    random, expert = reference["random"]["mean"], reference["expert"]["mean"]
+    if random is None or expert is None or expert - random <= 1e-6 * max(1.0, abs(random), abs(expert)):
+        return None
+    return float(random), float(expert)
+
+
+def reference(task: str, data_dir: str | Path | None = None) -> Reference | None:
+    """The reference of a task: the shipped one, else the one measured into `data_dir`, else None."""
+    shipped = _shipped().get(task)
+    if shipped is not None or data_dir is None:
+        return shipped
+    return _read(Path(data_dir) / FILE_NAME).get(task)
+
+
+def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None) -> Reference | None:
+    """The reference of a task, measured with a few episodes and kept in `data_dir` where there is none.
+
+    One that was measured before the task's code changed is measured again; so is one for other episodes (`max_steps`).
+    """
+    shipped = _shipped().get(card.id)
+    if shipped is not None and max_steps is None:
+        return shipped
+    file = Path(data_dir) / FILE_NAME
+    key = card.id if max_steps is None else f"{card.id}@{max_steps}"
+    known = _read(file).get(key)
+    code = code_hash(card)
+    if known is None or known.get("code") != code:
+        known = {**measure(card, QUICK_EPISODES, max_steps=max_steps), "code": code}
+        write_json(file, {**_read(file), "_about": _about(), key: known})
+    return known
+
+
+def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = None) -> Reference:
+    """Play a task at random and by its demonstrator.
+
+    Args:
+        card: the task.
+        episodes: of each; the seeds are the evaluation's.
+        seed: added to the evaluation's seeds.
+        max_steps: cut episodes here.
+
+    Returns:
+        `{"random": …, "expert": … or None}`, each with mean, std, n, interval, success, success_interval, length and
+        seed.
+    """
+    random = _measure(card, episodes, seed, max_steps, demonstrate=False)
+    expert = None if card.demonstrator is None else _measure(card, episodes, seed, max_steps, demonstrate=True)
+    return {"random": random, "expert": expert}
+
+
+def measure_references(
+    cards: Iterable[Card],
+    episodes: int,
+    out: str | Path,
+    again: bool = False,
+    progress: Callable[[str, Reference], None] | None = None,
+) -> Path:
+    """Measure many tasks into a file, one after another; a task that is there already is left alone.
+
+    The file is whole after every task, so a run that was stopped goes on where it stopped.
+
+    Args:
+        cards: the tasks; those whose simulator is missing are named in a warning and left out.
+        episodes: of each policy and task.
+        out: the JSON file.
+        again: measure what is there as well.
+        progress: called with each task and its reference.
+    """
+    out = Path(out)
+    for card in cards:
+        known = _read(out)
+        if card.id in known and not again:
+            continue
+        if not card.available:
+            warnings.warn(f"{card.id} left out: {', '.join(card.missing_modules)} is not installed", stacklevel=2)
+            continue
+        entry = measure(card, episodes)
+        write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, card.id: entry})
+        if progress is not None:
+            progress(card.id, entry)
+    return out
+
+
+def summarise(returns: Sequence[float], successes: Sequence[bool | None]) -> dict[str, Any]:
+    """Mean, standard deviation, n and interval of returns; share of successes with its interval, None where none is
+    told.
+    """
+    array = np.asarray(returns, dtype=float)
+    array = array[np.isfinite(array)]
+    told = [bool(success) for success in successes if success is not None]
+    return {
+        "mean": float(array.mean()) if array.size else None,
+        "std": float(array.std(ddof=1)) if array.size > 1 else None,
+        "n": int(array.size),
+        "interval": mean_interval(array),  # type: ignore[arg-type]
+        "success": float(np.mean(told)) if told else None,
+        "success_interval": wilson(sum(told), len(told)) if told else None,
+    }
+
+
+def code_hash(card: Card) -> str:
+    """Names the code that a task's factory stands in, 12 hexadecimal digits; it changes when that file changes."""
+    function = inspect.unwrap(getattr(card.factory, "func", card.factory))
+    try:
+        text = Path(inspect.getfile(function)).read_bytes()
+    except (OSError, TypeError):
+        text = repr(function).encode()
+    return hashlib.sha256(text).hexdigest()[:12]
+
+
+def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, demonstrate: bool) -> dict[str, Any]:
+    from opengato.evaluation.policies import DemonstratorPolicy, Policy, RandomPolicy
+    from opengato.evaluation.rollout import Stage, cases, rollout
+
+    def make() -> Any:
+        return card.make(evaluation=True)
+
+    with Stage(make, cases(episodes, seed), batch_size=8, max_steps=max_steps, task=card.id, keep_turns=0) as stage:
+        policy: Policy
+        if demonstrate:
+            policy = DemonstratorPolicy(stage.envs, card.make_demonstrator)
+        else:
+            policy = RandomPolicy(stage.envs[0].action_space, len(stage.envs), seed)
+        outcomes = rollout(stage, policy)
+    found = summarise([o.total_return for o in outcomes], [o.success for o in outcomes if o.error is None])
+    lengths = [outcome.length for outcome in outcomes if outcome.error is None]
+    errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+    if not found["n"]:
+        raise OpengatoError(f"every episode of {card.id} was lost: {errors[0]}")
+    found |= {"length": float(np.mean(lengths)), "seed": seed}
+    return {**found, "errors": errors} if errors else found
+
+
+def _about() -> dict[str, Any]:
+    what = "Mean returns on the evaluation's own seeds and splits; see evaluation/scores.py. interval: 95 %."
+    return {"what": what, "versions": versions(), "commit": commit()}
+
+
+@functools.cache
+def _shipped() -> dict[str, Any]:
+    file = files("opengato.assets") / FILE_NAME
+    return json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A scores file; an empty one where there is none.
+
+    Raises:
+        OpengatoError: the file is damaged.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise OpengatoError(f"{str(path)!r} is damaged ({error}). Next: delete it; it is measured again.") from error

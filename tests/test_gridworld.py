@@ -1,0 +1,117 @@
+"""BabyAI: spaces, seeds, the bot and its recovery from actions that it did not ask for."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("minigrid")
+
+from opengato.envs.gridworld import make
+from opengato.envs.gridworld.expert import Bot
+from opengato.errors import UnknownNameError
+
+LEVELS = ("GoToLocal", "GoToRedBall", "PickupLoc")
+
+
+def play(env, demonstrator, seed, noise=0.0):
+    """(return, success, steps) of an episode in which a share of the actions is replaced by random ones."""
+    rng = np.random.default_rng(seed)
+    observation, _ = env.reset(seed=seed)
+    demonstrator.reset(env)
+    total, steps, ended = 0.0, 0, False
+    while not ended:
+        assert env.observation_space.contains(observation)
+        action = demonstrator.act(observation)
+        assert env.action_space.contains(action)
+        if rng.random() < noise:
+            action = env.action_space.dtype.type(rng.integers(env.action_space.n))
+        observation, reward, terminated, truncated, info = env.step(action)
+        total, steps, ended = total + reward, steps + 1, terminated or truncated
+    return total, info["success"], steps
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_bot_succeeds_also_when_disturbed(level, noise):
+    env = make(level)
+    results = [play(env, Bot(), seed, noise) for seed in range(10)]
+    assert np.mean([success for _, success, _ in results]) >= 0.9
+    for total, success, steps in results:
+        assert total == pytest.approx(1 - 0.9 * steps / env.level.max_steps if success else 0.0)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_same_seed_same_episode(level):
+    episodes = []
+    for _ in range(2):
+        env = make(level)
+        observation, _ = env.reset(seed=5)
+        seen = [observation]
+        for action in (0, 2, 2, 1, 3, 2, 4):
+            seen.append(env.step(action)[0])
+        episodes.append(seen)
+    for a, b in zip(*episodes, strict=True):
+        assert a["mission"] == b["mission"]
+        assert a["direction"] == b["direction"]
+        np.testing.assert_array_equal(a["cells"], b["cells"])
+
+
+def test_episode_is_the_same_in_another_process():
+    code = (
+        "from opengato.envs.gridworld import make; e = make('PickupLoc'); o, _ = e.reset(seed=3);"
+        "print(o['mission'], int(o['direction']), o['cells'].tolist())"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": "1"}, capture_output=True, text=True
+    )
+    observation, _ = make("PickupLoc").reset(seed=3)
+    expected = f"{observation['mission']} {observation['direction']} {observation['cells'].tolist()}"
+    assert run.stdout.strip() == expected, run.stderr
+
+
+def test_bot_asked_twice_says_the_same_and_plans_anew_after_unseen_steps():
+    env, bot = make("PickupLoc"), Bot()
+    observation, _ = env.reset(seed=0)
+    bot.reset(env)
+    assert bot.act(observation) == bot.act(observation)
+    for action in (0, 2, 1):
+        observation, *_ = env.step(action)
+    assert env.action_space.contains(bot.act(observation))
+
+
+def test_cells_show_what_is_carried():
+    env, bot = make("PickupLoc"), Bot()
+    observation, _ = env.reset(seed=1)
+    bot.reset(env)
+    ended = False
+    while not ended:
+        observation, _, ended, _, info = env.step(bot.act(observation))
+    assert info["success"]
+    own_cell = observation["cells"].reshape(7, 7, 3)[3, 6]  # middle of the near row
+    assert own_cell[0] == {"key": 5, "ball": 6, "box": 7}[env.level.carrying.type]
+
+
+def test_reset_is_silent(capfd):
+    env = make("PickupLoc")
+    for seed in range(30):
+        env.reset(seed=seed)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_render_is_a_video_frame():
+    env = make("GoToLocal")
+    env.reset(seed=0)
+    frame = env.render()
+    assert frame.shape == (320, 320, 3)
+    assert frame.dtype == np.uint8
+    assert frame.std() > 10
+
+
+def test_unknown_level_offers_the_nearest():
+    with pytest.raises(UnknownNameError, match="GoToLocal"):
+        make("GoToLokal")

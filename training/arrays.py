@@ -1,0 +1,173 @@
+"""Demonstrations as memory-mapped arrays, built once from the episode store, so that training never waits for parsing.
+
+The arrays lie beside the dataset, under a name that holds the dataset's and the vocabulary's digests: a changed dataset or
+vocabulary builds new ones.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from opengato.agent.codec import Codec, Timesteps
+from opengato.agent.episode import Episode
+from opengato.agent.spec import Spec
+from opengato.agent.text import Vocabulary
+from opengato.training.episodes import EpisodeStore
+
+VERSION = 1
+
+
+@dataclass
+class TaskArrays:
+    """All demonstrations of one task.
+
+    Args:
+        task: its id.
+        instruction: the task in words, as token ids.
+        codec: translator of its spec.
+        steps: every timestep of every episode, memory-mapped where numeric.
+        starts: int64 [episodes + 1], first timestep of each episode.
+    """
+
+    task: str
+    instruction: list[int]
+    codec: Codec
+    steps: Timesteps
+    starts: np.ndarray
+
+    @property
+    def spec(self) -> Spec:
+        return self.codec.spec
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    def episode(self, index: int, begin: int = 0, end: int | None = None) -> Timesteps:
+        """Timesteps [begin, end) of one episode."""
+        first, last = int(self.starts[index]), int(self.starts[index + 1])
+        return self.steps[first + begin : last if end is None else min(first + end, last)]
+
+    def statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation of the observation numbers, float32 [m] each, from at most 100 000 timesteps."""
+        every = max(1, len(self.steps.values) // 100_000)
+        sample = np.asarray(self.steps.values[::every], np.float64)
+        return sample.mean(0).astype(np.float32), sample.std(0).astype(np.float32)
+
+
+class Ragged:
+    """Many token lists in one flat array; slices like a list of lists."""
+
+    def __init__(self, ids: np.ndarray, offsets: np.ndarray) -> None:
+        self.ids, self.offsets = ids, offsets
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, where: slice) -> Any:
+        begin, end, _ = where.indices(len(self))
+        bounds = self.offsets[begin : end + 1]
+        return [self.ids[a:b].tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def open_arrays(store: EpisodeStore, task: str, instruction: str, vocabulary: Vocabulary) -> TaskArrays:
+    """The arrays of a dataset; they are built when they are not there yet."""
+    facts = json.dumps([VERSION, vocabulary.digest, store.metadata["total_episodes"], store.metadata["total_steps"]])
+    modified = max(path.stat().st_mtime_ns for path in (store.path / "data").iterdir())
+    digest = hashlib.sha256(f"{facts}{modified}".encode()).hexdigest()[:12]
+    folder = store.path / "arrays" / digest
+    spec = Spec(store.observation_space, store.action_space)
+    if not (folder / "arrays.json").is_file():
+        _build(folder, store, Codec(spec, vocabulary))
+    return _open(folder, task, instruction, Codec(spec, vocabulary))
+
+
+def arrays_of(episodes: Iterable[Episode], task: str, instruction: str, codec: Codec) -> TaskArrays:
+    """The arrays of a few episodes, in memory."""
+    parts = [codec.episode(episode.observations, episode.actions) for episode in episodes]
+    starts = np.cumsum([0] + [len(part) for part in parts])
+    first = parts[0]
+    steps = Timesteps(
+        np.concatenate([part.values for part in parts]),
+        {path: np.concatenate([part.images[path] for part in parts]) for path in first.images},
+        {path: [ids for part in parts for ids in part.texts[path]] for path in first.texts},
+        None if first.actions is None else np.concatenate([part.actions for part in parts if part.actions is not None]),
+        None if first.replies is None else [ids for part in parts for ids in part.replies or []],
+    )
+    return TaskArrays(task, codec.vocabulary.encode(instruction), codec, steps, starts)
+
+
+def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
+    """Write raw arrays beside the dataset, then rename: they appear whole or not at all."""
+    for old in folder.parent.glob("*"):
+        shutil.rmtree(old, ignore_errors=True)
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    temporary.mkdir(parents=True)
+    lengths, counts = [], {name: [0] for name in _text_names(codec.spec)}
+    files: dict[str, BinaryIO] = {}
+    try:
+        for episode in store:
+            steps = codec.episode(episode.observations[: len(episode)], episode.actions)
+            lengths.append(len(steps))
+            for name, array in _columns(steps).items():
+                if name not in files:
+                    files[name] = (temporary / name).open("wb")
+                if isinstance(array, list):
+                    counts[name].extend(len(ids) for ids in array)
+                    array = np.asarray([token for ids in array for token in ids], np.int32)
+                files[name].write(np.ascontiguousarray(array).tobytes())
+    finally:
+        for file in files.values():
+            file.close()
+    np.save(temporary / "starts.npy", np.cumsum([0, *lengths]))
+    for name, count in counts.items():
+        np.save(temporary / f"{name}.offsets.npy", np.cumsum(count))
+    (temporary / "arrays.json").write_text(json.dumps({"version": VERSION, "episodes": len(lengths), "steps": sum(lengths)}))
+    temporary.replace(folder)
+
+
+def _open(folder: Path, task: str, instruction: str, codec: Codec) -> TaskArrays:
+    spec = codec.spec
+    starts = np.load(folder / "starts.npy")
+    total = int(starts[-1])
+
+    def mapped(name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+        if 0 in shape or not (folder / name).stat().st_size:
+            return np.zeros(shape, dtype)
+        return np.memmap(folder / name, dtype, "r", shape=shape)
+
+    def ragged(name: str) -> Any:
+        offsets = np.load(folder / f"{name}.offsets.npy")
+        return Ragged(mapped(name, "int32", (int(offsets[-1]),)), offsets)
+
+    steps = Timesteps(
+        mapped("values", "float32", (total, spec.num_values)),
+        {f.path: mapped(f"image.{f.path}", "uint8", (total, *f.shape)) for f in spec.images},
+        {f.path: ragged(f"text.{f.path}") for f in spec.texts},
+        None if spec.text_action else mapped("actions", "float32", (total, spec.num_actions)),
+        ragged("replies") if spec.text_action else None,
+    )
+    return TaskArrays(task, codec.vocabulary.encode(instruction), codec, steps, starts)
+
+
+def _text_names(spec: Spec) -> list[str]:
+    return [f"text.{feature.path}" for feature in spec.texts] + (["replies"] if spec.text_action else [])
+
+
+def _columns(steps: Timesteps) -> dict[str, Any]:
+    columns: dict[str, Any] = {"values": steps.values}
+    columns.update({f"image.{path}": image for path, image in steps.images.items()})
+    columns.update({f"text.{path}": text for path, text in steps.texts.items()})
+    if steps.replies is not None:
+        columns["replies"] = steps.replies
+    else:
+        columns["actions"] = steps.actions
+    return columns

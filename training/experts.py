@@ -1,0 +1,286 @@
+"""Training small expert policies by reinforcement learning, for any task with vector observations and Box actions.
+
+The learner is SAC (Haarnoja et al. 2018) of the library `sbx` (extra `experts`), on the task as it is registered.
+Only the deterministic actor is kept: a tanh MLP that numpy runs (`opengato.envs.control.policy.MlpPolicy`).
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from opengato.envs.control.policy import MlpPolicy, flatten
+from opengato.errors import OpengatoError, SpaceError
+from opengato.tasks import registry
+
+# The best policy is chosen on these seeds and scored on those, so that choosing does not flatter the score.
+CHOICE_SEED, SCORE_SEED = 50_000, 60_000
+# Standard deviations of the noise on executed actions that a card reports: what noisy collection does to the expert.
+NOISES = (0.1, 0.2)
+# Decisions between blocks of updates: a block is one compiled loop.
+ROUND = 50
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run.
+
+    Args:
+        task: id in the registry.
+        out: folder for the policy, its card, the log and the checkpoint.
+        steps: decisions to train for, counted over resumed runs.
+        hold: environment steps that a decision is held *while training*; the policy then acts at every step.
+        updates: gradient updates a decision.
+        start_steps: random decisions before the first update.
+        batch: transitions an update.
+        actor_delay: critic updates per update of the actor.
+        width: units of each of the two hidden layers of actor and critics.
+        learning_rate: of actor, critics and temperature.
+        gamma: discount a decision.
+        effort: weight of the penalty on the mean squared action; keeps the actor off the bounds, hence smooth.
+        evaluate_every: decisions between evaluations; the best policy so far is what `out` holds.
+        evaluate_episodes: episodes of each.
+        score_episodes: episodes of the score on the card, on seeds of their own.
+        stop_return: end early once an evaluation's mean return reaches this.
+        seed: of the learner and the training episodes.
+        resume: continue from the checkpoint in `out`; with `steps` already reached, only score again.
+    """
+
+    task: str
+    out: Path
+    steps: int = 100_000
+    hold: int = 1
+    updates: float = 1.0
+    start_steps: int = 2_000
+    batch: int = 256
+    actor_delay: int = 1
+    width: int = 256
+    learning_rate: float = 7e-4
+    gamma: float = 0.99
+    effort: float = 0.05
+    evaluate_every: int = 5_000
+    evaluate_episodes: int = 5
+    score_episodes: int = 20
+    stop_return: float = float("inf")
+    seed: int = 0
+    resume: bool = False
+
+
+class Decisions(gymnasium.Wrapper[np.ndarray, np.ndarray, Any, Any]):
+    """The task as the learner sees it: flat float32 [D] observations, actions in [-1, 1], held and charged."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any], hold: int, effort: float) -> None:
+        super().__init__(env)
+        assert isinstance(env.action_space, spaces.Box)
+        size = flatten(env.reset(seed=0)[0]).shape[0]
+        self.hold, self.effort = hold, effort
+        self.low, self.high = env.action_space.low, env.action_space.high
+        self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
+        self.action_space = spaces.Box(-1.0, 1.0, env.action_space.shape, np.float32)
+
+    def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
+        observation, info = self.env.reset(**kwargs)
+        return flatten(observation), info
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        scaled = self.low + (action + 1.0) * 0.5 * (self.high - self.low)
+        total, cost = 0.0, self.effort * float(np.mean(np.square(action)))
+        for _ in range(self.hold):
+            observation, reward, terminated, truncated, info = self.env.step(scaled)
+            total += float(reward) - cost
+            if terminated or truncated:
+                break
+        return flatten(observation), total, terminated, truncated, info
+
+
+def check_spaces(env: gymnasium.Env[Any, Any], task: str) -> None:
+    """Refuse a task that this trainer can't train.
+
+    Raises:
+        SpaceError: observations that are no float vectors, or actions that are no bounded flat Box.
+    """
+    space, actions = env.observation_space, env.action_space
+    leaves = list(space.spaces.values()) if isinstance(space, spaces.Dict) else [space]
+    for leaf in leaves:
+        if not (isinstance(leaf, spaces.Box) and np.issubdtype(leaf.dtype, np.floating)):
+            raise SpaceError(f"task {task!r}: an expert reads float vectors only, this one has {leaf}")
+    if not (isinstance(actions, spaces.Box) and len(actions.shape) == 1 and actions.is_bounded()):
+        raise SpaceError(
+            f"task {task!r}: an expert needs bounded Box actions of shape (A,), this one has {actions}"
+        )
+
+
+def make_env(config: Config) -> Decisions:
+    """The registered task as the learner sees it."""
+    env = registry.get(config.task).make()
+    check_spaces(env, config.task)
+    return Decisions(env, config.hold, config.effort)
+
+
+def play(env: gymnasium.Env[Any, Any], policy: MlpPolicy, seeds: range, noise: float = 0.0) -> tuple[np.ndarray, float]:
+    """(returns float64 [len(seeds)], mean |a_t - a_(t-1)| of what the policy wants) of the task itself, not held.
+
+    Args:
+        env: the registered task.
+        policy: acts at every step.
+        seeds: one episode each.
+        noise: standard deviation of Gaussian noise on executed actions, as a share of half the action's range.
+    """
+    assert isinstance(env.action_space, spaces.Box)
+    low, high = env.action_space.low, env.action_space.high
+    returns, changes = [], []
+    for seed in seeds:
+        draws = np.random.default_rng(seed)
+        observation, _ = env.reset(seed=seed)
+        total, ended, last = 0.0, False, None
+        while not ended:
+            action = policy(observation)
+            if last is not None:
+                changes.append(float(np.abs(action - last).mean()))
+            last = action
+            executed = action + noise * 0.5 * (high - low) * draws.standard_normal(action.shape) if noise else action
+            observation, reward, terminated, truncated, _ = env.step(np.clip(executed, low, high).astype(np.float32))
+            total += float(reward)
+            ended = terminated or truncated
+        returns.append(total)
+    return np.asarray(returns), float(np.mean(changes))
+
+
+def score(env: gymnasium.Env[Any, Any], policy: MlpPolicy, episodes: int) -> dict[str, Any]:
+    """Mean return with its 95 % interval (bootstrap percentiles), smoothness, and returns under noise."""
+    seeds = range(SCORE_SEED, SCORE_SEED + episodes)
+    returns, change = play(env, policy, seeds)
+    drawn = np.random.default_rng(0).choice(returns, (5_000, len(returns))).mean(axis=1)
+    noisy = {str(noise): float(play(env, policy, seeds, noise)[0].mean()) for noise in NOISES}
+    return {
+        "episodes": episodes,
+        "first_seed": SCORE_SEED,
+        "mean_return": float(returns.mean()),
+        "interval_95": [float(edge) for edge in np.percentile(drawn, [2.5, 97.5])],
+        "worst_return": float(returns.min()),
+        "mean_action_change": change,
+        "mean_return_under_action_noise": noisy,
+    }
+
+
+def actor_policy(model: Any, env: Decisions, facts: dict[str, Any]) -> MlpPolicy:
+    """The deterministic part of a SAC model of `sbx`: two hidden layers and the mean, without the spread."""
+    layers = [model.policy.actor_state.params["params"][name] for name in ("Dense_0", "Dense_1", "Dense_2")]
+    weights, biases = [layer["kernel"] for layer in layers], [layer["bias"] for layer in layers]
+    return MlpPolicy(weights, biases, env.low, env.high, facts)
+
+
+def build_model(config: Config, env: Decisions) -> Any:
+    """SAC of `sbx`, new or from the checkpoint in `config.out` together with its replay buffer.
+
+    The critics carry layer normalisation, which keeps many updates a decision stable.
+
+    Raises:
+        OpengatoError: the extra is missing, or there is nothing to resume.
+    """
+    try:
+        import sbx
+    except ImportError as error:
+        raise OpengatoError("training an expert needs sbx-rl. Next: pip install 'opengato[experts]'") from error
+    updates = max(1, round(ROUND * config.updates))
+    sizes = {"batch_size": config.batch, "policy_delay": config.actor_delay, "gradient_steps": updates}
+    if config.resume:
+        path = config.out / "checkpoint.zip"
+        if not path.is_file():
+            raise OpengatoError(f"no checkpoint in {str(config.out)!r}. Next: train without resume=true")
+        model = sbx.SAC.load(path, env=env, **sizes)
+        model.load_replay_buffer(config.out / "replay.pkl")
+        return model
+    return sbx.SAC(
+        "MlpPolicy",
+        env,
+        learning_rate=config.learning_rate,
+        buffer_size=max(config.steps, 10_000),
+        learning_starts=config.start_steps,
+        gamma=config.gamma,
+        train_freq=ROUND,
+        ent_coef="auto_0.1",
+        policy_kwargs={"net_arch": [config.width, config.width], "layer_norm": True},
+        seed=config.seed,
+        **sizes,
+    )
+
+
+def train(config: Config) -> dict[str, Any]:
+    """Train, print a line per evaluation, and leave `<name>.safetensors` and its card `<name>.json` in `out`.
+
+    Returns:
+        The card.
+
+    Raises:
+        OpengatoError: the task's spaces don't fit, the extra is missing, or there is nothing to resume.
+    """
+    env, judge = make_env(config), make_env(config).env
+    path = config.out / config.task.split("/", 1)[1]
+    card_path = path.with_suffix(".json")
+    config.out.mkdir(parents=True, exist_ok=True)
+    model = build_model(config, env)
+    card = json.loads(card_path.read_text()) if config.resume and card_path.is_file() else describe(config)
+    hours, began = card["hours"], time.perf_counter()
+    seeds = range(CHOICE_SEED, CHOICE_SEED + config.evaluate_episodes)
+    while model.num_timesteps < config.steps and card["chosen"]["mean_return"] < config.stop_return:
+        model.learn(config.evaluate_every, reset_num_timesteps=model.num_timesteps == 0)
+        policy = actor_policy(model, env, {key: card[key] for key in ("task", "command", "algorithm")})
+        returns, change = play(judge, policy, seeds)
+        card["hours"] = hours + (time.perf_counter() - began) / 3600
+        line = {"steps": model.num_timesteps, "mean_return": float(returns.mean()), "mean_action_change": change}
+        facts = "  ".join(f"{key} {value:.5g}" for key, value in {**line, "hours": card["hours"]}.items())
+        print(f"{config.task}  {facts}", flush=True)
+        with (config.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps({**line, "hours": card["hours"]}) + "\n")
+        if line["mean_return"] > card["chosen"]["mean_return"]:
+            card["chosen"] = line
+            policy.save(path.with_suffix(".safetensors"))
+        card_path.write_text(json.dumps(card, indent=2) + "\n")
+        model.save(config.out / "checkpoint.zip")
+        model.save_replay_buffer(config.out / "replay.pkl")
+    card["score"] = score(judge, MlpPolicy.load(path.with_suffix(".safetensors")), config.score_episodes)
+    card_path.write_text(json.dumps(card, indent=2) + "\n")
+    env.close()
+    judge.close()
+    return card
+
+
+def describe(config: Config) -> dict[str, Any]:
+    """What a card says before training begins."""
+    made = {key: value for key, value in asdict(config).items() if key not in ("out", "resume")}
+    made = {key: value for key, value in made.items() if value != float("inf")}
+    return {
+        "task": config.task,
+        "command": f"opengato expert {shlex.join(f'{key}={value}' for key, value in made.items())}",
+        "algorithm": "SAC (sbx-rl)",
+        "seed": config.seed,
+        "hours": 0.0,
+        "chosen": {"steps": 0, "mean_return": -1e9, "mean_action_change": 0.0},
+    }
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m opengato.training.experts task=… out=… steps=…`"""
+    types = {name: type(value) for name, value in asdict(Config(task="", out=Path())).items()}
+    types |= {"out": Path}
+    given: dict[str, Any] = {}
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals or key not in types:
+            raise OpengatoError(f"unknown setting {argument!r}; legal: {', '.join(types)}")
+        given[key] = value.lower() == "true" if types[key] is bool else types[key](value)
+    train(Config(**given))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

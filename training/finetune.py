@@ -1,0 +1,134 @@
+"""`opengato finetune`: a few demonstrations of one task, a few minutes, a new agent."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from opengato.agent.agent import Agent
+from opengato.agent.config import preset
+from opengato.agent.episode import Episode
+from opengato.errors import OpengatoError
+from opengato.tasks.card import Card
+from opengato.training.arrays import arrays_of
+from opengato.training.demonstrations import run_episode
+from opengato.training.episodes import EpisodeStore, write_episodes
+from opengato.training.mixture import MixtureConfig
+from opengato.training.provenance import provenance
+from opengato.training.train import announce, learn_statistics
+from opengato.training.trainer import Trainer, TrainerConfig
+
+
+@dataclass(frozen=True)
+class FinetuneConfig(TrainerConfig):
+    """Fine-tuning.
+
+    Args:
+        task: what to learn.
+        agent: where to start; a preset's name with `scratch=true` starts from random weights.
+        scratch: start from random weights of the agent's own shape.
+        demonstrations: how many episodes to learn from.
+        noise: disturbance of the demonstrations' execution when they are collected here (see `CollectConfig`).
+        data_dir: where demonstrations lie, and where those collected here are put.
+        out: folder of the run; the agent ends up in `out/agent`.
+        plugins: files of the user that register tasks.
+        threads: of PyTorch; 0 leaves its own choice.
+    """
+
+    task: str = ""
+    agent: str = "first-light"
+    scratch: bool = False
+    demonstrations: int = 10
+    noise: float = 0.0
+    data_dir: str = "data"
+    out: str = "runs/finetune"
+    plugins: list[str] = field(default_factory=list)
+    threads: int = 0
+    steps: int = 400
+    learning_rate: float = 6e-4
+    warmup: int = 30
+    workers: int = 0
+    mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=16))
+
+
+def finetune(config: FinetuneConfig, card: Card) -> Path:
+    """Fine-tune an agent on one task.
+
+    Returns:
+        The new agent's folder.
+
+    Raises:
+        OpengatoError: no demonstrations and no demonstrator, or bad settings.
+    """
+    if config.demonstrations < 1:
+        raise OpengatoError(f"demonstrations is {config.demonstrations}; legal: 1 or more.")
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    agent = Agent.load(config.agent)
+    if config.scratch:
+        agent = Agent.new(agent.model.config, agent.vocabulary, config.seed)
+    episodes, spec = demonstrations(card, config)
+    arrays = arrays_of(episodes, card.id, card.instruction, agent.codec(spec))
+    learn_statistics(agent, [arrays])
+    out = Path(config.out)
+    trainer = Trainer(agent, [arrays], config, out)
+    resumed = trainer.resume()
+    announce(agent, [arrays], trainer, resumed)
+    trainer.run()
+    history = agent.card.get("finetuned", [])
+    agent.card["finetuned"] = [
+        *history,
+        {"task": card.id, "demonstrations": len(episodes), "steps": config.steps, "seed": config.seed, "scratch": config.scratch},
+    ]
+    return agent.save(out / "agent")
+
+
+def demonstrations(card: Card, config: FinetuneConfig):  # type: ignore[no-untyped-def]
+    """The first demonstrations of a task: from the store if it holds enough, else collected now and stored.
+
+    Returns:
+        list of episodes, and the spec.
+    """
+    from opengato.agent.spec import Spec
+
+    try:
+        store = EpisodeStore.open(config.data_dir, card.id)
+    except OpengatoError:
+        store = None
+    if store is not None and len(store) >= config.demonstrations:
+        episodes = list(itertools.islice(iter(store), config.demonstrations))
+        return episodes, Spec(store.observation_space, store.action_space)
+    env = card.make()
+    try:
+        episodes = list(itertools.islice(_successes(card, env, config), config.demonstrations))
+        spec = Spec.from_env(env)
+        facts = {**provenance(), "task": card.id, "noise": config.noise, "seed": config.seed}
+        write_episodes(config.data_dir, card.id, episodes, env.observation_space, env.action_space, facts)
+    finally:
+        env.close()
+    return episodes, spec
+
+
+def _successes(card: Card, env, config: FinetuneConfig) -> Iterator[Episode]:  # type: ignore[no-untyped-def]
+    """Episodes of the demonstrator; failed ones are left out where the task says what a failure is."""
+    demonstrator = card.make_demonstrator()
+    if demonstrator is None:
+        raise OpengatoError(
+            f"task {card.id!r} has no demonstrator and {config.data_dir!r} holds too few demonstrations. "
+            "Next: give the card a demonstrator, or put a dataset there."
+        )
+    failed = 0
+    for seed in itertools.count(config.seed):
+        noise = config.noise if seed % 2 else 0.0  # every other one disturbed, as in collecting
+        episode = run_episode(env, demonstrator, seed, noise, max_steps=card.demonstration_steps)
+        if card.success and not episode.success:
+            failed += 1
+            if failed > 5 * config.demonstrations:
+                raise OpengatoError(f"the demonstrator of {card.id!r} failed {failed} times. Next: mend it.")
+            continue
+        print(f"demonstration {seed}: return {episode.total_return:.3g}, {len(episode)} steps", flush=True)
+        yield episode

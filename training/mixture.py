@@ -1,0 +1,143 @@
+"""The mixture: which pieces of which demonstrations a batch holds. A pure function of seed and step, so that a resumed run
+continues with the very next batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from opengato.agent.config import ModelConfig
+from opengato.agent.layout import Layout
+from opengato.agent.model import Batch
+from opengato.agent.pieces import Pieces
+from opengato.agent.prompt import place, prompt_positions, tail
+from opengato.training.arrays import TaskArrays
+
+
+@dataclass(frozen=True)
+class MixtureConfig:
+    """How batches are drawn.
+
+    Args:
+        rows: sequences a batch; each is as long as the model's window.
+        demonstration_prompts: share of sequences that start with a demonstration of the same task (Gato: a quarter);
+            half of these are its end, half start anywhere in it.
+        instruction_prompts: share that start with the task in words, drawn independently.
+        segment_steps: timesteps of an episode in a sequence at most; None for as many as fit.
+        hide_actions: share of sequences in which past actions are hidden, so that the agent looks at the world rather than
+            copy itself.
+        short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long memory.
+    """
+
+    rows: int = 32
+    demonstration_prompts: float = 0.25
+    instruction_prompts: float = 0.25
+    segment_steps: int | None = 64
+    hide_actions: float = 0.7
+    short_history: float = 0.5
+
+
+class Mixture:
+    """Draws batches.
+
+    Args:
+        tasks: the demonstrations.
+        model: shape of the model, which decides the layout.
+        config: how to draw.
+        weights: per task its share of positions; 1 by default.
+        seed: of everything.
+    """
+
+    def __init__(
+        self, tasks: Sequence[TaskArrays], model: ModelConfig, config: MixtureConfig,
+        weights: Mapping[str, float] | None = None, seed: int = 0,
+    ) -> None:  # fmt: skip
+        self.tasks, self.model, self.config, self.seed = list(tasks), model, config, seed
+        self.layouts = [Layout(task.spec, model) for task in self.tasks]
+        share = np.asarray([(weights or {}).get(task.task, 1.0) for task in self.tasks])
+        # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
+        chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
+        self.chance = chance / chance.sum()
+
+    def batch(self, step: int) -> Batch:
+        """The batch of a step."""
+        rng = np.random.default_rng([self.seed, step])
+        length = self.model.window
+        pieces = Pieces(self.model.slots)
+        shape = (self.config.rows, length)
+        self._position, self._segment = np.zeros(shape, np.int64), np.full(shape, -1)
+        self._step, self._horizon = np.zeros(shape, np.int64), np.full(shape, length)
+        for row in range(self.config.rows):
+            used = segment = misses = 0
+            while used < length and misses < 3:
+                taken = self._segment_into(pieces, rng, row, used, segment)
+                used, segment, misses = used + taken, segment + bool(taken), misses + (not taken)
+        arrays = (self._position, self._segment, self._step, self._horizon)
+        return Batch(pieces.done(), *(torch.from_numpy(array) for array in arrays))
+
+    def _segment_into(self, pieces: Pieces, rng: np.random.Generator, row: int, used: int, segment: int) -> int:
+        """Draw one segment and lay it out behind what is in the row; returns its positions, 0 if nothing fits."""
+        config, length = self.config, self.model.window
+        index = int(rng.choice(len(self.tasks), p=self.chance))
+        task, layout = self.tasks[index], self.layouts[index]
+        room = length - used
+        start = row * length + used
+        words = task.instruction if rng.random() < config.instruction_prompts else []
+        demonstration = self._demonstration(task, layout, rng) if rng.random() < config.demonstration_prompts else None
+        episode = int(rng.integers(len(task)))
+        steps = self._chunk(task, episode, rng, room)
+        prompt = self._size(layout, demonstration) + min(len(words), 48)
+        parts, action = layout.lengths(steps)
+        sizes = parts.sum(1) + action
+        fits = int(np.searchsorted(np.cumsum(sizes), room - prompt, side="right"))
+        if fits == 0:
+            return 0
+        steps, sizes = steps[:fits], sizes[:fits]
+        prompt = place(pieces, layout, task.codec, start, words, demonstration)
+        keep = np.full(fits, rng.random() >= config.hide_actions)
+        begins = start + prompt + np.cumsum(sizes) - sizes
+        pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep)
+        total = prompt + int(sizes.sum())
+        where = (row, slice(used, used + total))
+        self._position[where] = np.arange(total)
+        self._segment[where] = segment
+        self._step[where] = np.concatenate([np.full(prompt, -1), np.repeat(np.arange(fits), sizes)])
+        if rng.random() < config.short_history:
+            self._horizon[where] = int(rng.choice([1, 2, 4, 8, 16]))
+        return total
+
+    def _chunk(self, task: TaskArrays, episode: int, rng: np.random.Generator, room: int):  # type: ignore[no-untyped-def]
+        """A run of timesteps from anywhere in an episode."""
+        length = int(task.starts[episode + 1] - task.starts[episode])
+        most = min(self.config.segment_steps or room, room)
+        begin = int(rng.integers(max(1, length - most // 2))) if length > most else 0
+        return task.episode(episode, begin, begin + most)
+
+    def _demonstration(self, task: TaskArrays, layout: Layout, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+        """A prompt: the end of another episode, or a stretch from anywhere in it."""
+        episode = int(rng.integers(len(task)))
+        length = int(task.starts[episode + 1] - task.starts[episode])
+        end = length if rng.random() < 0.5 else int(rng.integers(1, length + 1))
+        positions = int(rng.integers(1, prompt_positions(self.model) + 1))
+        begin = max(0, end - positions)  # a timestep takes at least one position
+        return tail(layout, task.episode(episode, begin, end), positions)
+
+    def _size(self, layout: Layout, steps) -> int:  # type: ignore[no-untyped-def]
+        if steps is None or not len(steps):
+            return 0
+        parts, action = layout.lengths(steps)
+        return int(parts.sum() + action.sum())
+
+    def _typical(self, index: int) -> float:
+        """Positions of a typical segment of a task."""
+        task, layout = self.tasks[index], self.layouts[index]
+        rng = np.random.default_rng(0)
+        sizes = []
+        for _ in range(8):
+            steps = self._chunk(task, int(rng.integers(len(task))), rng, self.model.window)
+            sizes.append(min(self._size(layout, steps), self.model.window))
+        return float(np.mean(sizes))

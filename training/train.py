@@ -1,0 +1,131 @@
+"""`opengato train`: from collected demonstrations to an agent's folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from opengato.agent.agent import Agent
+from opengato.agent.config import ModelConfig, preset
+from opengato.agent.text import Vocabulary
+from opengato.errors import OpengatoError
+from opengato.tasks.card import Card
+from opengato.training.arrays import TaskArrays, open_arrays
+from opengato.training.episodes import EpisodeStore
+from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
+
+
+@dataclass(frozen=True)
+class TrainConfig(TrainerConfig):
+    """Pretraining.
+
+    Args:
+        tasks: patterns; held-out tasks are left out always.
+        data_dir: where `opengato collect` put the demonstrations.
+        out: folder of the run; the agent ends up in `out/agent`.
+        model: preset; `shape` changes single fields of it.
+        init: an agent to start from instead of random weights.
+        vocabulary: path of a vocabulary; the shipped one by default.
+        plugins: files of the user that register tasks.
+        threads: of PyTorch; 0 leaves its own choice.
+    """
+
+    tasks: list[str] = field(default_factory=lambda: ["*"])
+    data_dir: str = "data"
+    out: str = "runs/train"
+    model: str = "nano"
+    shape: dict[str, Any] = field(default_factory=dict)
+    init: str | None = None
+    vocabulary: str | None = None
+    plugins: list[str] = field(default_factory=list)
+    threads: int = 0
+
+
+def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
+    """Train an agent; goes on from the newest checkpoint of `out`.
+
+    Args:
+        config: settings.
+        cards: the tasks that the patterns name.
+
+    Returns:
+        The agent's folder.
+
+    Raises:
+        OpengatoError: every task is held out, or demonstrations are missing.
+    """
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    cards = [card for card in cards if card.split == "train"]
+    if not cards:
+        raise OpengatoError("every task named is held out, so none may be trained on. Next: opengato finetune task=…")
+    agent = _start(config)
+    tasks = [open_task(card, config.data_dir, agent.vocabulary) for card in cards]
+    learn_statistics(agent, tasks)
+    out = Path(config.out)
+    trainer = Trainer(agent, tasks, config, out)
+    resumed = trainer.resume()
+    announce(agent, tasks, trainer, resumed)
+    began = time.time()
+    trainer.run()
+    hours = agent.card.get("hours", 0.0) + (time.time() - began) / 3600
+    agent.card.update(
+        tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed, hours=round(hours, 3),
+        episodes={task.task: len(task) for task in tasks}, parameters=agent.model.num_parameters,
+        torch=torch.__version__,
+    )  # fmt: skip
+    return agent.save(out / "agent")
+
+
+def _start(config: TrainConfig) -> Agent:
+    if config.init:
+        return Agent.load(config.init)
+    shape: ModelConfig = preset(config.model)
+    unknown = sorted(set(config.shape) - set(ModelConfig.__dataclass_fields__))
+    if unknown:
+        raise OpengatoError(f"shape has unknown fields {unknown}; known: {sorted(ModelConfig.__dataclass_fields__)}.")
+    return Agent.new(replace(shape, **config.shape), Vocabulary.load(config.vocabulary), config.seed)
+
+
+def open_task(card: Card, data_dir: str, vocabulary: Vocabulary) -> TaskArrays:
+    """The demonstrations of a task as arrays. Raises OpengatoError when they were not collected."""
+    store = EpisodeStore.open(data_dir, card.id)
+    return open_arrays(store, card.id, card.instruction, vocabulary)
+
+
+def learn_statistics(agent: Agent, tasks: Sequence[TaskArrays]) -> None:
+    """Take the statistics of embodiments that the agent does not know yet, over all tasks that share one.
+
+    Those it knows stay: its weights were fitted to them.
+    """
+    groups: dict[str, list[TaskArrays]] = {}
+    for task in tasks:
+        groups.setdefault(task.spec.signature, []).append(task)
+    for signature, members in groups.items():
+        if signature not in agent.statistics:
+            means, stds = zip(*(member.statistics() for member in members), strict=True)
+            mean = np.mean(means, axis=0)
+            spread = np.sqrt(np.mean(np.square(stds) + np.square(np.asarray(means) - mean), axis=0))
+            agent.statistics[signature] = (mean.astype(np.float32), np.maximum(spread, 1e-3).astype(np.float32))
+        agent.specs[signature] = members[0].spec.describe()
+        for member in members:
+            member.codec = agent.codec(member.spec)
+
+
+def announce(agent: Agent, tasks: Sequence[TaskArrays], trainer: Trainer, resumed: bool) -> None:
+    """Say what is about to happen, on which device and why."""
+    steps = sum(int(task.starts[-1]) for task in tasks)
+    kind = "bf16" if trainer.bf16 else "float32"
+    why = "multiplied natively" if native_bf16(trainer.device) else "this processor has no native bf16"
+    print(
+        f"{agent.model.num_parameters / 1e6:.1f} M parameters, {len(tasks)} tasks, {steps} timesteps of demonstrations; "
+        f"device {trainer.device}, {kind} ({why}), {torch.get_num_threads()} threads"
+        + (f"; resumed at step {trainer.step}" if resumed else ""),
+        flush=True,
+    )

@@ -1,0 +1,191 @@
+"""The trainer: AdamW, warm-up, cosine, clipping, bf16 where it pays; resumes digit for digit."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from opengato.agent.agent import Agent
+from opengato.agent.model import Batch
+from opengato.errors import OpengatoError
+from opengato.training import checkpoint
+from opengato.training.arrays import TaskArrays
+from opengato.training.metrics import MetricsLog
+from opengato.training.mixture import Mixture, MixtureConfig
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """How weights are fitted.
+
+    Args:
+        steps: optimiser steps.
+        learning_rate, warmup, final_rate: peak, linear warm-up steps, and the share of the peak at the cosine's end.
+        weight_decay, beta1, beta2, clip: AdamW's and the gradient norm's bound.
+        precision: "auto" takes bf16 where the processor multiplies it natively.
+        checkpoint_minutes: time between checkpoints; the last step is always saved.
+        log_seconds: time between log lines.
+        workers: processes that prepare batches; 0 prepares them in the trainer's own.
+        mixture: how batches are drawn.
+        weights: per task its share of positions.
+        seed: of the mixture and of everything random in the model.
+    """
+
+    steps: int = 1000
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    final_rate: float = 0.05
+    weight_decay: float = 0.05
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    checkpoint_minutes: float = 5.0
+    log_seconds: float = 10.0
+    workers: int = 1
+    mixture: MixtureConfig = field(default_factory=MixtureConfig)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    seed: int = 0
+
+
+class Trainer:
+    """Fits an agent to demonstrations.
+
+    Args:
+        agent: to be trained in place.
+        tasks: its demonstrations.
+        config: how.
+        out: folder of the run, for checkpoints and metrics; None keeps nothing.
+    """
+
+    def __init__(self, agent: Agent, tasks: Sequence[TaskArrays], config: TrainerConfig, out: Path | None = None) -> None:
+        if config.steps < 1:
+            raise OpengatoError(f"steps is {config.steps}; legal: 1 or more.")
+        self.agent, self.config, self.out = agent, config, out
+        self.device = next(agent.model.parameters()).device
+        self.tasks = [task.task for task in tasks]
+        self.mixture = Mixture(tasks, agent.model.config, config.mixture, config.weights, config.seed)
+        self.optimizer = _optimizer(agent.model, config)
+        self.step = 0
+        self.bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(self.device))
+
+    def resume(self) -> bool:
+        """Go on from the newest whole checkpoint of the run, if there is one."""
+        found = checkpoint.checkpoints(self.out) if self.out else []
+        if not found:
+            return False
+        from opengato.agent.agent import load_weights
+
+        load_weights(self.agent.model, found[-1] / "model.safetensors")
+        self.step = int(checkpoint.load_state(found[-1], self.optimizer)["step"])
+        return True
+
+    def run(self, stop_after: int | None = None) -> list[float]:
+        """Train to the configured number of steps, or `stop_after` of them in this call.
+
+        Returns:
+            The loss of every step taken.
+        """
+        last = min(self.config.steps, self.step + stop_after) if stop_after else self.config.steps
+        losses: list[float] = []
+        log = MetricsLog(self.out, self.tasks, self.config.steps, self.config.log_seconds)
+        saved = time.monotonic()
+        self.agent.model.train()
+        batches = self._batches(self.step, last)
+        try:
+            while self.step < last:
+                began = time.perf_counter()
+                batch = next(batches)
+                waited = time.perf_counter() - began
+                loss, parts = self.update(batch)
+                losses.append(loss)
+                log.add(self.step, loss, parts, waited, time.perf_counter() - began, batch, self.rate())
+                if self.out and (time.monotonic() - saved) > 60 * self.config.checkpoint_minutes and self.step < last:
+                    self.save()
+                    saved = time.monotonic()
+        finally:  # Ctrl-C, too, keeps what was learnt
+            if self.out and losses:
+                self.save()
+            log.close()
+            self.agent.model.eval()
+        return losses
+
+    def update(self, batch: Batch) -> tuple[float, tuple[torch.Tensor, torch.Tensor]]:
+        """One optimiser step; returns the loss, and losses with task numbers of its targets."""
+        torch.manual_seed((self.config.seed << 32) + self.step)  # what is random in a step depends on nothing before it
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        batch = batch.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+            losses, weights, tasks = self.agent.model.losses(batch)
+        loss = (losses * weights).sum() / weights.sum()
+        if not torch.isfinite(loss):
+            raise OpengatoError(f"the loss is {loss.item()} at step {self.step}. Next: a lower learning_rate, or precision=fp32.")
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.agent.model.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.step += 1
+        return float(loss), (losses.detach(), tasks)
+
+    def rate(self) -> float:
+        """Learning rate of the next step: linear warm-up, then half a cosine."""
+        config = self.config
+        if self.step < config.warmup:
+            return config.learning_rate * (self.step + 1) / config.warmup
+        done = (self.step - config.warmup) / max(1, config.steps - config.warmup)
+        wave = 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        return config.learning_rate * (config.final_rate + (1 - config.final_rate) * wave)
+
+    def save(self) -> None:
+        """Write a checkpoint into the run's folder."""
+        assert self.out is not None
+        checkpoint.save(self.out, self.agent, self.optimizer, {"step": self.step, "config": json.loads(json.dumps(asdict(self.config)))})
+
+    def _batches(self, first: int, last: int) -> Iterator[Batch]:
+        loader = DataLoader(
+            _Steps(self.mixture, first, last), batch_size=None, shuffle=False, num_workers=self.config.workers,
+            multiprocessing_context="spawn" if self.config.workers else None,
+            prefetch_factor=4 if self.config.workers else None,
+        )  # fmt: skip
+        return iter(loader)
+
+
+class _Steps(Dataset[Batch]):
+    """Batches by step, in the form that a loader's workers want."""
+
+    def __init__(self, mixture: Mixture, first: int, last: int) -> None:
+        self.mixture, self.first, self.last = mixture, first, last
+
+    def __len__(self) -> int:
+        return self.last - self.first
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.mixture.batch(self.first + index)
+
+
+def _optimizer(model: torch.nn.Module, config: TrainerConfig) -> torch.optim.Optimizer:
+    """AdamW; weight decay for the matrices of layers, none for tables, gains and biases."""
+    tables = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)}
+    decayed = [p for p in model.parameters() if p.ndim > 1 and id(p) not in tables]
+    others = [p for p in model.parameters() if p.ndim <= 1 or id(p) in tables]
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), eps=1e-8, fused=True)
+
+
+def native_bf16(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 natively (on others it is slower than float32)."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)() or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())

@@ -1,0 +1,1 @@
+../../opengato/__init__.py

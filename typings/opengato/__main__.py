@@ -1,0 +1,1 @@
+../../opengato/__main__.py
