@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +16,8 @@ from safetensors.torch import load_file, save_file
 
 from opengato.agent.codec import Codec
 from opengato.agent.config import ModelConfig
+from opengato.agent.episode import Episode
+from opengato.agent.likelihood import perplexity
 from opengato.agent.model import Model
 from opengato.agent.policy import Policy
 from opengato.agent.prompt import Prompt
@@ -66,6 +68,11 @@ class Agent:
         """Act in a body; options as in `Policy` (batch_size, seed, decode, temperature)."""
         self.model.eval()
         return Policy(self.model, self.codec(spec), prompt, **options)
+
+    def perplexity(self, spec: Spec, episodes: Sequence[Episode]) -> float:
+        """Perplexity per token of the texts written in episodes of a text task."""
+        self.model.eval()
+        return perplexity(self.model, self.codec(spec), episodes)
 
     def save(self, folder: str | Path) -> Path:
         """Write the agent; each file appears whole or not at all, the weights last."""

@@ -41,7 +41,7 @@ class ModelConfig:
     width: int = 192
     feedforward: int = 768
     head_dim: int = 32
-    window: int = 256
+    window: int = 128
     vocabulary: int = 2048
     pooled: bool = True
     value_group: int = 0
@@ -78,7 +78,7 @@ _PAPER = ModelConfig(
 # Block counts, widths and head sizes of the last three: Gato, table 5.
 PRESETS: dict[str, ModelConfig] = {
     "nano": ModelConfig(),
-    "mini": ModelConfig(blocks=6, heads=6, width=384, feedforward=1536, head_dim=64, slots=4096, stochastic_depth=0.05),
+    "mini": ModelConfig(window=256, blocks=6, heads=6, width=384, feedforward=1536, head_dim=64, slots=4096, stochastic_depth=0.05),
     "79m": replace(_PAPER, blocks=8, heads=24, width=768, feedforward=3072, head_dim=32, patch_width=768),
     "364m": replace(_PAPER, blocks=12, heads=12, width=1536, feedforward=6144, head_dim=128, patch_width=1536),
     "1b": replace(_PAPER, blocks=24, heads=16, width=2048, feedforward=8192, head_dim=128, patch_width=2048),

@@ -101,7 +101,7 @@ class Model(nn.Module):
         b, length = batch.segment.shape
         x_BLD = self.embedding(batch.laid, b * length).view(b, length, -1)
         mask = torch.zeros((), dtype=torch.float32, device=x_BLD.device).where(batch.mask(), torch.finfo(torch.float32).min / 2)
-        if torch.is_autocast_enabled(x_BLD.device.type):
+        if torch.is_autocast_enabled(x_BLD.device.type) and x_BLD.device.type != "cpu":
             mask = mask.to(torch.get_autocast_dtype(x_BLD.device.type))
         return self.transformer(x_BLD, batch.position, mask).flatten(0, 1)
 

@@ -64,8 +64,8 @@ class Scale:
         if linear.any():
             low = np.concatenate([np.asarray(f.low, np.float64) for f in numeric])
             high = np.concatenate([np.asarray(f.high, np.float64) for f in numeric])
-            self.mean[linear] = ((low + high) / 2)[linear]
-            self.std[linear] = np.maximum((high - low) / 2, 1e-6)[linear]
+            self.mean[linear] = (low[linear] + high[linear]) / 2
+            self.std[linear] = np.maximum((high[linear] - low[linear]) / 2, 1e-6)
         self.companded = ~linear & ~self.discrete
         if not action and mean is not None and std is not None:
             take = ~self.discrete

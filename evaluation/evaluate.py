@@ -133,7 +133,7 @@ def evaluate(
             report = functools.partial(_report, progress, card.id, index, len(cards), config.episodes)
             report(0, 0)
         rows.append(_evaluate_task(config, card, cards, agent, report))
-        add_results(config.out, [rows[-1]])
+        add_results(config.out, [rows[-1]], settings(config))
     return rows
 
 
@@ -248,7 +248,7 @@ def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], promp
     row |= {"mean_return": found["mean"], "return_interval": found["interval"]}
     row |= {"score": score(found["mean"], reference), "interval": interval if told else None}
     row |= {"success": found["success"], "success_interval": found["success_interval"]}
-    row |= {name: (reference or {}).get(name) and reference[name]["mean"] for name in ("random", "expert")}
+    row |= {name: ((reference or {}).get(name) or {}).get("mean") for name in ("random", "expert")}
     row |= {"published": dict(card.published) if card.published else None}
     row |= {"published_score": _published_score(card, reference) if config.max_steps is None else None}
     row |= {"steps": sum(outcome.length for outcome in outcomes)}
@@ -264,7 +264,10 @@ def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], promp
     if talked:
         row["transcripts"] = [[turn.as_dict() for turn in outcome.turns] for outcome in talked[:TRANSCRIPTS]]
         exact = [sum(turn.right for turn in outcome.turns) / len(outcome.turns) for outcome in talked]
-        row["exact"], row["exact_interval"] = sum(exact) / len(exact), mean_interval(exact)
+        row["exact"], row["exact_interval"] = (
+            sum(exact) / len(exact),
+            mean_interval(exact, binary=set(exact) <= {0.0, 1.0}),
+        )
     if "chat" in card.tags:  # to say the very words that a person said is no criterion
         row |= {"success": None, "success_interval": None, "exact": None, "exact_interval": None}
     return plain_row(row)
@@ -307,8 +310,13 @@ def _report(
     progress(Progress(task, index, tasks, done, episodes, steps))
 
 
-def add_results(out: str | Path, rows: Sequence[Row]) -> Path:
+def add_results(out: str | Path, rows: Sequence[Row], config: dict[str, Any] | None = None) -> Path:
     """Add rows to `out/results.json`; a row of the same agent, stage, task, prompt and settings replaces its elder.
+
+    Args:
+        out: folder of results and videos.
+        rows: as `evaluate` gives them.
+        config: what was evaluated, for the report.
 
     Raises:
         OpengatoError: the file is damaged.
@@ -316,7 +324,7 @@ def add_results(out: str | Path, rows: Sequence[Row]) -> Path:
     known = _read_results(Path(out))
     fresh = {_key(row): row for row in rows}
     kept = [row for row in known if _key(row) not in fresh]
-    about = {"versions": versions(), "commit": commit(), "machine": machine()}
+    about = {"versions": versions(), "commit": commit(), "machine": machine(), "config": config}
     path = Path(out) / RESULTS
     write_json(path, {"about": about, "results": [*kept, *fresh.values()]})
     return path

@@ -39,16 +39,19 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Interval | None:
     return 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95, seed: int = 0) -> Interval | None:
-    """Interval of a mean: Wilson's where every value is 0 or 1, otherwise the BCa bootstrap (Efron 1987).
+def mean_interval(
+    values: Sequence[float], confidence: float = 0.95, seed: int = 0, binary: bool = False
+) -> Interval | None:
+    """Interval of a mean: the BCa bootstrap (Efron 1987), or Wilson's.
 
     Args:
         values: one per episode; values that are not finite are left out.
+        binary: every value is 0 or 1 by its nature (not by chance), so that Wilson's interval holds.
     """
     array = _finite(values)
     if array.size < 2:
         return None
-    if np.isin(array, (0.0, 1.0)).all():
+    if binary:
         return wilson(int(array.sum()), array.size, confidence)
     if np.ptp(array) <= 1e-12 * max(1.0, float(np.abs(array).max())):
         return float(array.mean()), float(array.mean())

@@ -44,9 +44,12 @@ def print_rows(results: Sequence[dict[str, Any]]) -> None:
         interval = row.get("interval")
         span = f" [{interval[0]:.1f}, {interval[1]:.1f}]" if interval else ""
         score = "no scale" if row["score"] is None else f"{row['score']:.1f}{span}"
+        mean = "-" if row["mean_return"] is None else f"{row['mean_return']:.4g}"
         success = "" if row.get("success") is None else f"  success {row['success']:.2f}"
         perplexity = "" if row.get("perplexity") is None else f"  perplexity {row['perplexity']:.1f}"
-        print(f"{row['task']:<34} {row['prompt']:<13} n={row['n']:<4} return {row['mean_return']:.4g}  score {score}{success}{perplexity}")
+        print(
+            f"{row['task']:<34} {row['prompt']:<13} n={row['n']:<4} return {mean}  score {score}{success}{perplexity}"
+        )
 
 
 def progress_line() -> Callable[[Any], None]:

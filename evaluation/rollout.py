@@ -216,7 +216,7 @@ class _Live:
     def finish(self) -> Outcome:
         if self.recorder is not None:
             clip = self.recorder.finish()
-            self.outcome.clip = clip and clip.as_dict(self.outcome)
+            self.outcome.clip = None if clip is None else clip.as_dict(self.outcome)
         return self.outcome
 
 

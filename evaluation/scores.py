@@ -62,11 +62,11 @@ def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None
 
     One that was measured before the task's code changed is measured again; so is one for other episodes (`max_steps`).
     """
-    shipped = _shipped().get(card.id)
-    if shipped is not None and max_steps is None:
+    key = _key(card, max_steps)
+    shipped = _shipped().get(key)
+    if shipped is not None:
         return shipped
     file = Path(data_dir) / FILE_NAME
-    key = card.id if max_steps is None else f"{card.id}@{max_steps}"
     known = _read(file).get(key)
     code = code_hash(card)
     if known is None or known.get("code") != code:
@@ -98,6 +98,7 @@ def measure_references(
     episodes: int,
     out: str | Path,
     again: bool = False,
+    max_steps: int | None = None,
     progress: Callable[[str, Reference], None] | None = None,
 ) -> Path:
     """Measure many tasks into a file, one after another; a task that is there already is left alone.
@@ -109,20 +110,22 @@ def measure_references(
         episodes: of each policy and task.
         out: the JSON file.
         again: measure what is there as well.
+        max_steps: cut episodes here; such references are kept beside the whole ones, as `<task>@<max_steps>`.
         progress: called with each task and its reference.
     """
     out = Path(out)
     for card in cards:
         known = _read(out)
-        if card.id in known and not again:
+        key = _key(card, max_steps)
+        if key in known and not again:
             continue
         if not card.available:
             warnings.warn(f"{card.id} left out: {', '.join(card.missing_modules)} is not installed", stacklevel=2)
             continue
-        entry = measure(card, episodes)
-        write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, card.id: entry})
+        entry = measure(card, episodes, max_steps=max_steps)
+        write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, key: entry})
         if progress is not None:
-            progress(card.id, entry)
+            progress(key, entry)
     return out
 
 
@@ -133,11 +136,13 @@ def summarise(returns: Sequence[float], successes: Sequence[bool | None]) -> dic
     array = np.asarray(returns, dtype=float)
     array = array[np.isfinite(array)]
     told = [bool(success) for success in successes if success is not None]
+    # Where each return is 1 for a success and 0 for none, their mean is a share: Wilson's interval is the honest one.
+    binary = len(told) == array.size and bool(np.array_equal(array, told))
     return {
         "mean": float(array.mean()) if array.size else None,
         "std": float(array.std(ddof=1)) if array.size > 1 else None,
         "n": int(array.size),
-        "interval": mean_interval(array),  # type: ignore[arg-type]
+        "interval": mean_interval(array, binary=binary),  # type: ignore[arg-type]
         "success": float(np.mean(told)) if told else None,
         "success_interval": wilson(sum(told), len(told)) if told else None,
     }
@@ -174,6 +179,10 @@ def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, demons
         raise OpengatoError(f"every episode of {card.id} was lost: {errors[0]}")
     found |= {"length": float(np.mean(lengths)), "seed": seed}
     return {**found, "errors": errors} if errors else found
+
+
+def _key(card: Card, max_steps: int | None) -> str:
+    return card.id if max_steps is None else f"{card.id}@{max_steps}"
 
 
 def _about() -> dict[str, Any]:

@@ -26,7 +26,8 @@ from opengato import tasks
 FAST_TASKS = 60
 STEPS = 20
 SEEDS = (0, 1, 2)
-RNG_SEED = 20220512
+SAMPLE_SEED = 20220512
+ACTION_SEED = 7
 
 
 @dataclass
@@ -54,7 +55,7 @@ def chosen_cards() -> list[Any]:
     if len(cards) > FAST_TASKS:
         fast = {next(card.id for card in cards if card.family == name) for name in {card.family for card in cards}}
         rest = [card.id for card in cards if card.id not in fast]
-        fast |= set(random.Random(RNG_SEED).sample(rest, FAST_TASKS - len(fast)))
+        fast |= set(random.Random(SAMPLE_SEED).sample(rest, FAST_TASKS - len(fast)))
     return [pytest.param(card, id=card.id, marks=() if card.id in fast else pytest.mark.slow) for card in cards]
 
 
@@ -81,7 +82,7 @@ def play(card: tasks.Card, seed: int, *, draw: bool = False) -> Trace:
     env, trace = card.make(), Trace()
     try:
         trace.spaces = env.observation_space, env.action_space
-        env.action_space.seed(seed)
+        env.action_space.seed(ACTION_SEED)  # the same actions whatever the seed: what differs is the world's doing
         observation, info = env.reset(seed=seed)
         trace.see(observation)
         trace.infos.append(info)
@@ -167,15 +168,10 @@ def test_same_seed_same_trajectory(card: tasks.Card) -> None:
         assert same(left, right), f"observation {step} differs (drawing must not change it either)"
 
 
-def test_other_seed_other_trajectory(card: tasks.Card) -> None:
-    runs = [trace_of(card.id, seed).copies for seed in SEEDS]
+def test_other_seed_other_episode(card: tasks.Card) -> None:
+    runs = [trace_of(card.id, seed).copies for seed in SEEDS]  # the actions are the same whatever the seed
     alike = [len(runs[0]) == len(run) and all(map(same, runs[0], run)) for run in runs[1:]]
-    assert not all(alike)
-
-
-def test_two_resets_differ(card: tasks.Card) -> None:
-    starts = [trace_of(card.id, seed).copies[0] for seed in SEEDS]
-    assert not all(same(starts[0], other) for other in starts[1:]), "every episode starts alike whatever the seed"
+    assert not all(alike), "every episode is alike whatever the seed"
 
 
 def test_observations_share_no_memory(card: tasks.Card) -> None:

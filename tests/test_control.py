@@ -131,12 +131,14 @@ def test_policy_round_trip_and_refusals(tmp_path: Path) -> None:
 def test_trainer_refuses_pictures_and_holds_actions() -> None:
     with pytest.raises(SpaceError, match="float vectors"):
         experts.check_spaces(Picture(), "mylab/picture")
-    env = experts.Decisions(make("cheetah", "run"), hold=2, effort=0.5)
+    config = experts.Config(task="control/cheetah-run", out=Path(), hold=2, effort=0.5, change=1.0)
+    env = experts.Decisions(make("cheetah", "run"), config)
     env.reset(seed=0)
     start = env.unwrapped.physics.data.time
     _, reward, *_ = env.step(np.ones(6, np.float32))
     assert env.unwrapped.physics.data.time - start == pytest.approx(0.04)
-    assert reward < 2 * 2.0 - 2 * 0.5 + 1e-6
+    # Full effort for two steps, and a change of 1 from the resting action, against rewards of at most 2 a step.
+    assert reward < 2 * (2.0 - 0.5) - 1.0
 
 
 @pytest.mark.render

@@ -46,13 +46,16 @@ class Config:
         width: units of each of the two hidden layers of actor and critics.
         learning_rate: of actor, critics and temperature.
         gamma: discount a decision.
-        effort: weight of the penalty on the mean squared action; keeps the actor off the bounds, hence smooth.
+        effort: weight of the penalty on the mean squared action, a step; keeps the actor off the bounds.
+        change: weight of the penalty on the mean squared change of the action, a decision; makes the actor smooth.
         evaluate_every: decisions between evaluations; the best policy so far is what `out` holds.
         evaluate_episodes: episodes of each.
         score_episodes: episodes of the score on the card, on seeds of their own.
         stop_return: end early once an evaluation's mean return reaches this.
         seed: of the learner and the training episodes.
         resume: continue from the checkpoint in `out`; with `steps` already reached, only score again.
+        warm: folder of another run on the same spaces (another `hold`, another task of the body): this run starts
+            from its networks, and they, not random actions, fill its replay buffer for `start_steps`.
     """
 
     task: str
@@ -67,34 +70,40 @@ class Config:
     learning_rate: float = 7e-4
     gamma: float = 0.99
     effort: float = 0.05
+    change: float = 0.0
     evaluate_every: int = 5_000
     evaluate_episodes: int = 5
     score_episodes: int = 20
     stop_return: float = float("inf")
     seed: int = 0
     resume: bool = False
+    warm: Path | None = None
 
 
 class Decisions(gymnasium.Wrapper[np.ndarray, np.ndarray, Any, Any]):
     """The task as the learner sees it: flat float32 [D] observations, actions in [-1, 1], held and charged."""
 
-    def __init__(self, env: gymnasium.Env[Any, Any], hold: int, effort: float) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], config: Config) -> None:
         super().__init__(env)
         assert isinstance(env.action_space, spaces.Box)
         size = flatten(env.reset(seed=0)[0]).shape[0]
-        self.hold, self.effort = hold, effort
+        self.config = config
+        self.last = np.zeros(env.action_space.shape, np.float32)
         self.low, self.high = env.action_space.low, env.action_space.high
         self.observation_space = spaces.Box(-np.inf, np.inf, (size,), np.float32)
         self.action_space = spaces.Box(-1.0, 1.0, env.action_space.shape, np.float32)
 
     def reset(self, **kwargs: Any) -> tuple[np.ndarray, dict[str, Any]]:
         observation, info = self.env.reset(**kwargs)
+        self.last = np.zeros_like(self.last)
         return flatten(observation), info
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         scaled = self.low + (action + 1.0) * 0.5 * (self.high - self.low)
-        total, cost = 0.0, self.effort * float(np.mean(np.square(action)))
-        for _ in range(self.hold):
+        cost = self.config.effort * float(np.mean(np.square(action)))
+        total = -self.config.change * float(np.mean(np.square(action - self.last)))
+        self.last = np.array(action, np.float32)
+        for _ in range(self.config.hold):
             observation, reward, terminated, truncated, info = self.env.step(scaled)
             total += float(reward) - cost
             if terminated or truncated:
@@ -114,16 +123,14 @@ def check_spaces(env: gymnasium.Env[Any, Any], task: str) -> None:
         if not (isinstance(leaf, spaces.Box) and np.issubdtype(leaf.dtype, np.floating)):
             raise SpaceError(f"task {task!r}: an expert reads float vectors only, this one has {leaf}")
     if not (isinstance(actions, spaces.Box) and len(actions.shape) == 1 and actions.is_bounded()):
-        raise SpaceError(
-            f"task {task!r}: an expert needs bounded Box actions of shape (A,), this one has {actions}"
-        )
+        raise SpaceError(f"task {task!r}: an expert needs bounded Box actions of shape (A,), this one has {actions}")
 
 
 def make_env(config: Config) -> Decisions:
     """The registered task as the learner sees it."""
     env = registry.get(config.task).make()
     check_spaces(env, config.task)
-    return Decisions(env, config.hold, config.effort)
+    return Decisions(env, config)
 
 
 def play(env: gymnasium.Env[Any, Any], policy: MlpPolicy, seeds: range, noise: float = 0.0) -> tuple[np.ndarray, float]:
@@ -192,26 +199,37 @@ def build_model(config: Config, env: Decisions) -> Any:
     except ImportError as error:
         raise OpengatoError("training an expert needs sbx-rl. Next: pip install 'opengato[experts]'") from error
     updates = max(1, round(ROUND * config.updates))
-    sizes = {"batch_size": config.batch, "policy_delay": config.actor_delay, "gradient_steps": updates}
+    # What a resumed run may change.
+    settings = {
+        "learning_rate": config.learning_rate,
+        "batch_size": config.batch,
+        "policy_delay": config.actor_delay,
+        "gradient_steps": updates,
+        "gamma": config.gamma,
+    }
     if config.resume:
         path = config.out / "checkpoint.zip"
         if not path.is_file():
             raise OpengatoError(f"no checkpoint in {str(config.out)!r}. Next: train without resume=true")
-        model = sbx.SAC.load(path, env=env, **sizes)
+        model = sbx.SAC.load(path, env=env, **settings)
         model.load_replay_buffer(config.out / "replay.pkl")
+        return model
+    if config.warm is not None:
+        checkpoint = str(config.warm / "checkpoint.zip")
+        model = sbx.SAC.load(checkpoint, env=env, **{**settings, "gradient_steps": 0, "learning_starts": 0})
+        model.learn(config.start_steps)
+        model.gradient_steps = updates
         return model
     return sbx.SAC(
         "MlpPolicy",
         env,
-        learning_rate=config.learning_rate,
         buffer_size=max(config.steps, 10_000),
         learning_starts=config.start_steps,
-        gamma=config.gamma,
         train_freq=ROUND,
         ent_coef="auto_0.1",
         policy_kwargs={"net_arch": [config.width, config.width], "layer_norm": True},
         seed=config.seed,
-        **sizes,
+        **settings,
     )
 
 
@@ -257,8 +275,10 @@ def train(config: Config) -> dict[str, Any]:
 
 def describe(config: Config) -> dict[str, Any]:
     """What a card says before training begins."""
-    made = {key: value for key, value in asdict(config).items() if key not in ("out", "resume")}
+    made = {key: value for key, value in asdict(config).items() if key not in ("out", "resume", "warm")}
     made = {key: value for key, value in made.items() if value != float("inf")}
+    if config.warm is not None:
+        made["warm"] = config.warm.name  # the folder's name, for its path means nothing on another machine
     return {
         "task": config.task,
         "command": f"opengato expert {shlex.join(f'{key}={value}' for key, value in made.items())}",
@@ -272,7 +292,7 @@ def describe(config: Config) -> dict[str, Any]:
 def main(arguments: list[str]) -> None:
     """`python -m opengato.training.experts task=… out=… steps=…`"""
     types = {name: type(value) for name, value in asdict(Config(task="", out=Path())).items()}
-    types |= {"out": Path}
+    types |= {"out": Path, "warm": Path}
     given: dict[str, Any] = {}
     for argument in arguments:
         key, equals, value = argument.partition("=")

@@ -134,7 +134,7 @@ class Trainer:
         torch.nn.utils.clip_grad_norm_(self.agent.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
-        return float(loss), (losses.detach(), tasks)
+        return loss.item(), (losses.detach(), tasks)
 
     def rate(self) -> float:
         """Learning rate of the next step: linear warm-up, then half a cosine."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium as gym
 import mujoco
@@ -25,7 +25,7 @@ TURN = 2.0  # rad/s
 GRIP = 0.16  # m/s of opening
 OPEN = 0.08  # metres between the fingers
 FINGER = 0.041  # metres that one finger can travel
-LOW, HIGH = np.array([-0.145, -0.145, 0.016]), np.array([0.145, 0.145, 0.24])  # where the fingertips may go, metres
+LOW, HIGH = np.array([-0.155, -0.155, 0.016]), np.array([0.155, 0.155, 0.24])  # where the fingertips may go, metres
 MAX_YAW = 1.2
 SPAWN, APART = 0.11, 0.095  # objects appear at |x|, |y| < SPAWN, centres at least APART from each other
 HALF_HEIGHT = 0.0225  # of the objects, metres
@@ -54,7 +54,7 @@ class ArmEnv(gym.Env):
         OpengatoError: the goal is about a colour that is not in the basket.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": RATE}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": RATE}
 
     def __init__(
         self,
@@ -89,16 +89,14 @@ class ArmEnv(gym.Env):
     def _space(self) -> spaces.Dict:
         limits = self.model.jnt_range[[self.model.joint(name).id for name in ARM_JOINTS]]
         force = self.model.actuator("gripper").forcerange
-        boxes: dict[str, spaces.Space] = {
-            "joint_angles": spaces.Box(*limits.T.astype(np.float32), dtype=np.float32),
+        self._boxes = {
+            "joint_angles": _box(limits[:, 0], limits[:, 1]),
             "joint_velocities": spaces.Box(-10.0, 10.0, (5,), np.float32),
-            "gripper": spaces.Box(np.float32([0.0, force[0]]), np.float32([2 * FINGER, force[1]]), dtype=np.float32),
-            "pose": spaces.Box(
-                np.float32([-0.25, -0.25, -0.02, -np.pi]), np.float32([0.25, 0.25, 0.35, np.pi]), dtype=np.float32
-            ),
+            "gripper": _box([0.0, force[0]], [2 * FINGER, force[1]]),
+            "pose": _box([-0.25, -0.25, -0.02, -np.pi], [0.25, 0.25, 0.35, np.pi]),
         }
-        boxes |= {name: spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8) for name in self._casters}
-        return spaces.Dict(boxes)
+        pictures = {name: spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8) for name in self._casters}
+        return spaces.Dict({**self._boxes, **pictures})
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict]:
         super().reset(seed=seed)
@@ -157,7 +155,7 @@ class ArmEnv(gym.Env):
         }
         observation: dict[str, Any] = {}
         for name, value in values.items():
-            box = self.observation_space[name]
+            box = self._boxes[name]
             observation[name] = np.clip(value.astype(np.float32), box.low, box.high)
         for name, caster in self._casters.items():
             observation[name] = caster.render(data)
@@ -226,6 +224,10 @@ class ArmEnv(gym.Env):
     def _contact(self, one: int, other: int) -> bool:
         pairs = self.data.contact.geom
         return bool((((pairs == one).any(axis=1)) & ((pairs == other).any(axis=1))).any())
+
+
+def _box(low: Any, high: Any) -> spaces.Box:
+    return spaces.Box(np.asarray(low, np.float32), np.asarray(high, np.float32), dtype=np.float32)
 
 
 def _scattered(random: np.random.Generator, count: int) -> np.ndarray:

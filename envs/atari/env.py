@@ -11,31 +11,34 @@ from ale_py import roms
 from gymnasium import spaces
 
 from opengato.envs.atari.games import GAMES
-from opengato.errors import UnknownNameError
+from opengato.errors import OpengatoError, UnknownNameError
 
 FRAME_SKIP = 4
 FRAMES_PER_SECOND = 60
-MAX_NO_OPS = 30
+MAX_RANDOM_FRAMES = 30  # at the start of an episode
 SIDE = 80  # of the agent's picture, in pixels
 VIDEO_SIZE = (416, 320)  # twice the screen, cropped to a multiple of 16
 
 ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)  # else it prints a banner for each emulator
 
 
-class AtariEnv(gymnasium.Env[dict[str, np.ndarray], int]):
+class AtariEnv(gymnasium.Env[Any, Any]):
     """An Atari game after the classical protocol.
 
-    Each step holds the action for 4 frames (15 Hz); there are no sticky actions; an episode starts after 0 to 30 frames
-    without action, drawn from the seed: nothing else in the console is random. Losing a life ends nothing. The reward is
-    the game's own points, unclipped. An episode ends with the game, or is truncated after the game's `max_steps`.
+    Each step holds the action for 4 frames (15 Hz); there are no sticky actions; losing a life ends nothing. The reward
+    is the game's own points, unclipped. An episode ends with the game, or is truncated after the game's `max_steps`.
+
+    An episode starts after 0 to 30 frames with an action drawn anew for each, all from the seed: nothing else in the
+    console is random. The classical protocol holds no action in these frames, which leaves some games in the same
+    state whatever the seed, so that twenty episodes of a deterministic player would be one episode twenty times.
 
     Where the ball must be served (Breakout), a step that begins without a ball in play presses FIRE, whatever the
     action: to learn that a rare button ends a dead screen says little about an agent.
 
     Observation: `screen`, uint8 [80, 80, 3]: the pictures after the last three steps, oldest first (the first picture
     three times at reset). A picture is the brightest of the last two frames, because the console draws some sprites in
-    every other frame, and of 2 × 2 pixels, so that a ball two pixels wide keeps its full brightness. Brightness: 0 for the
-    game's background, else 64 + 27 · l, where l is the luminance (0 to 7) in the console's own colour code.
+    every other frame, and of 2 × 2 pixels, so that a ball two pixels wide keeps its full brightness. Brightness: 0 for
+    the game's background, else 64 + 27 · l, where l is the luminance (0 to 7) in the console's own colour code.
 
     Action: `Discrete(n)`, the game's minimal action set in ALE's order (`action_meanings`).
 
@@ -46,6 +49,7 @@ class AtariEnv(gymnasium.Env[dict[str, np.ndarray], int]):
 
     Raises:
         UnknownNameError: there is no such game.
+        OpengatoError: the game's ROM is not in the installed ale-py.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": FRAMES_PER_SECOND // FRAME_SKIP}
@@ -56,10 +60,15 @@ class AtariEnv(gymnasium.Env[dict[str, np.ndarray], int]):
         self.game = GAMES[game]
         self.render_mode = render_mode
         self.max_steps = max_steps or self.game.max_steps
+        cartridge = roms.get_rom_path(game)
+        if cartridge is None:
+            raise OpengatoError(
+                f"the ROM of {game!r} is missing from ale-py. Next: pip install --force-reinstall ale-py"
+            )
         self.ale = ale_py.ALEInterface()
         self.ale.setInt("random_seed", 0)
         self.ale.setFloat("repeat_action_probability", 0.0)
-        self.ale.loadROM(roms.get_rom_path(game))
+        self.ale.loadROM(cartridge)
         self._actions = self.ale.getMinimalActionSet()
         self.action_meanings: tuple[str, ...] = tuple(action.name for action in self._actions)
         self.observation_space = spaces.Dict({"screen": spaces.Box(0, 255, (SIDE, SIDE, 3), np.uint8)})
@@ -72,11 +81,11 @@ class AtariEnv(gymnasium.Env[dict[str, np.ndarray], int]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Start the game anew; the seed draws the number of frames without action."""
+        """Start the game anew; the seed draws what happens in the first frames."""
         super().reset(seed=seed)
         self.ale.reset_game()
-        for _ in range(int(self.np_random.integers(MAX_NO_OPS + 1))):
-            self.ale.act(ale_py.Action.NOOP)
+        for _ in range(int(self.np_random.integers(MAX_RANDOM_FRAMES + 1))):
+            self.ale.act(self._actions[int(self.np_random.integers(len(self._actions)))])
         self._steps = 0
         self.ram = self.previous_ram = self.ale.getRAM()
         self._pictures = [self._picture(self.ale.getScreen())] * 3

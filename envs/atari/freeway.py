@@ -12,17 +12,17 @@ from .env import FRAME_SKIP
 CHICKEN_Y, CARS_X = 14, 108  # cells of the console's memory; y grows upwards, ten cars from the lowest lane on
 CAR_SPEED = np.array([1 / 5, 1 / 4, 1 / 3, 1 / 2, 1, -1, -1 / 2, -1 / 3, -1 / 4, -1 / 5])  # pixels a frame
 LANES, LANE_HEIGHT, ROAD_WIDTH = 10, 16, 160
-# A chicken and a car collide while the car's x and the chicken's height above the lane's zero are in these ranges, which
-# are one or two pixels wider than those seen to collide.
-COLLISION_X, COLLISION_Y = (38, 54), (12, 30)
+# A chicken and a car collide while the car's x and the chicken's height above the lane's zero are in these ranges.
+COLLISION_X, COLLISION_Y = (39, 54), (13, 29)
 SIDEWALK_Y, ARRIVED_Y = 6, 176  # the lowest height, and the one where the point is made
-HORIZON = 24  # steps
+HORIZON = 12  # steps
+COLLISION_PRICE = 60  # pixels: it throws the chicken back by more than a lane, and stuns it
 
 
 class Freeway(RamScript):
     """Crosses as fast as the traffic allows.
 
-    Finds, by going back in time over every height that the chicken may have in the next 24 steps, the way without a
+    Finds, by going back in time over every height that the chicken may have in the next twelve steps, the way without a
     collision that gets it farthest; of equally good ways it takes the one that goes up first.
     """
 
@@ -34,12 +34,13 @@ class Freeway(RamScript):
         value = heights.astype(float)
         choices = np.empty((3, len(heights)))
         for step in reversed(range(HORIZON)):
-            gain = np.where(danger[step], value - 60, value)  # a collision throws back by more than a lane, and stuns
+            price = np.where(danger[step], COLLISION_PRICE, 0)
+            gain = value - price
             choices[0, :-1], choices[0, -1] = gain[1:], gain[-1]
             choices[1] = gain
             choices[2, 1:], choices[2, 0] = gain[:-1], gain[0]
             arrived = ARRIVED_Y + (HORIZON - step) * FRAME_SKIP
-            value = np.where(heights >= ARRIVED_Y, arrived, choices.max(0) - np.where(danger[step], 60, 0))
+            value = np.where(heights >= ARRIVED_Y, arrived, choices.max(0) - price)
         return (self.press("UP"), self.press("NOOP"), self.press("DOWN"))[int(np.argmax(choices[:, here]))]
 
 

@@ -97,7 +97,7 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         super().reset(seed=seed)
         # PyBullet's saved states do not keep the order of the broad phase's pairs, which is that of the contacts: a
-        # restored humanoid takes another path. A world loaded anew is exact and takes 2 to 15 ms.
+        # restored humanoid takes another path. A world loaded anew is exact and takes 3 to 30 ms.
         self.client.resetSimulation()
         self._build()
         self._begin()

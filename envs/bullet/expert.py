@@ -65,13 +65,13 @@ class ShippedPolicy:
 
 
 class Hopper(ShippedPolicy):
-    """Hops at about 1.9 m/s."""
+    """Hops forward."""
 
     body = "Hopper"
 
 
 class Ant(ShippedPolicy):
-    """Trots."""
+    """Runs on four legs."""
 
     body = "Ant"
 

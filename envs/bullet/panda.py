@@ -54,7 +54,7 @@ class PandaEnv(BulletEnv):
             deterministicOverlappingPairs=1, fixedTimeStep=1.0 / RATE_HZ, numSubSteps=SUBSTEPS, numSolverIterations=50
         )
         client.setGravity(0, 0, -9.81)
-        self._furnish(client, pybullet.URDF_IGNORE_VISUAL_SHAPES)  # meshes for the eye cost four fifths of the loading
+        self._furnish(client, pybullet.URDF_IGNORE_VISUAL_SHAPES)  # visible meshes triple the loading time
 
     def _furnish(self, client: Client, flags: int = 0) -> None:
         """Load table and arm (body ids 0 and 1), then what the task adds; the same in the client for pictures."""

@@ -44,7 +44,7 @@ class Palette:
         self._seen = (model.geom_rgba.copy(), model.mat_rgba.copy())
         rgba = model.geom_rgba.astype(np.float64)
         # As MuJoCo does: a material's colour counts where the geom keeps the default one.
-        default = (model.geom_rgba == np.float32([0.5, 0.5, 0.5, 1.0])).all(axis=1) & (model.geom_matid >= 0)
+        default = (model.geom_rgba == np.array([0.5, 0.5, 0.5, 1.0], np.float32)).all(axis=1) & (model.geom_matid >= 0)
         rgba[default] = model.mat_rgba[model.geom_matid[default]]
         shades = np.arange(LEVELS + 1)[None, :, None] / LEVELS
         self.table = np.round(np.clip(rgba[:, None, :3] * shades, 0.0, 1.0) * 255).astype(np.uint8)

@@ -22,6 +22,12 @@ STAGES = ("before", "after", "scratch")
 BASELINES = ("random", "demonstrator")
 HUES = (222, 160, 28, 275, 345, 192, 95, 310, 52, 250)  # of families, in order of appearance
 Row = dict[str, Any]
+# What a row may leave out.
+DEFAULTS: Row = {
+    **dict.fromkeys(("score", "interval", "mean_return", "return_interval", "success", "success_interval", "random")),
+    **dict.fromkeys(("expert", "published", "published_score")),
+    **{"agent": "", "stage": "", "prompt": "none", "prompt_text": "", "split": "train", "instruction": "", "n": 0},
+}
 
 
 def write_report(
@@ -38,7 +44,8 @@ def write_report(
             videos are relative to `out_dir` or absolute; one that is missing is left out.
         out_dir: made if missing.
         title: the page's heading.
-        config: settings to show: a dict or a dataclass.
+        config: settings to show: a dict or a dataclass; by default those that `out_dir/results.json` was last written
+            with.
         notes: sentences to put under the heading.
 
     Returns:
@@ -46,13 +53,11 @@ def write_report(
     """
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
-    rows = [dict(row) for row in results]
+    rows = [{**DEFAULTS, "family": row["task"].split("/")[0], **row} for row in results]
     main = main_rows(rows)
     families = {family: HUES[i % len(HUES)] for i, family in enumerate(dict.fromkeys(row["family"] for row in rows))}
     scale = charts.Scale.around(_drawn(main))
-    settings = (
-        dataclasses.asdict(config) if dataclasses.is_dataclass(config) and not isinstance(config, type) else config
-    )
+    settings = _settings(config, out)
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -69,6 +74,7 @@ def write_report(
         scale=scale,
         clips=_clips(main, out),
         pairs=_pairs(rows, out),
+        scratch=any(row.get("stage") == "scratch" for row in rows),
         pair_scale=charts.Scale.around(_drawn([row for row in rows if row.get("stage")])),
         prompts=_prompts(rows),
         talks=_talks(main),
@@ -88,6 +94,15 @@ def write_report(
     part.write_text(page, encoding="utf-8")
     part.replace(path)
     return path
+
+
+def _settings(config: Any, out: Path) -> Any:
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        return dataclasses.asdict(config)
+    results = out / "results.json"
+    if config is None and results.is_file():
+        return json.loads(results.read_text(encoding="utf-8")).get("about", {}).get("config")
+    return config
 
 
 def main_rows(rows: Sequence[Row]) -> list[Row]:
@@ -179,7 +194,7 @@ def _gain(after: Row | None, before: Row | None) -> dict[str, Any] | None:
     both = [(e[unit], was[e["seed"]]) for e in after.get("episodes", ()) if was.get(e["seed"]) is not None]
     if not both:
         return None
-    figure, interval = intervals.paired_difference(*zip(*both, strict=True))
+    figure, interval = intervals.paired_difference([now for now, _ in both], [then for _, then in both])
     return {"figure": figure, "interval": interval, "unit": unit, "n": len(both)}
 
 

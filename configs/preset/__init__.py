@@ -1,0 +1,1 @@
+"""Presets: `preset=name` on the command line."""

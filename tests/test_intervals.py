@@ -1,0 +1,56 @@
+"""Intervals: right where a textbook tells, and honest on samples that are small or all alike."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from opengato.evaluation import intervals
+
+
+def test_wilson_is_the_textbook_one() -> None:
+    low, high = intervals.wilson(15, 20) or (0, 0)
+    assert (round(low, 3), round(high, 3)) == (0.531, 0.888)
+    assert (intervals.wilson(0, 20) or (1, 1))[0] == 0
+    assert (intervals.wilson(20, 20) or (0, 0))[1] == 1
+    assert intervals.wilson(0, 0) is None
+    with pytest.raises(ValueError, match=r"0 … n=3"):
+        intervals.wilson(4, 3)
+
+
+def test_mean_interval_covers_the_mean_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    hits = 0
+    for _ in range(120):
+        low, high = intervals.mean_interval(list(rng.exponential(1.0, 30))) or (0, 0)
+        hits += low <= 1.0 <= high
+    assert 100 <= hits <= 120
+
+
+def test_mean_interval_of_odd_samples() -> None:
+    assert intervals.mean_interval([3.0]) is None
+    assert intervals.mean_interval([3.0, 3.0, 3.0]) == (3.0, 3.0)
+    assert intervals.mean_interval([1.0, 1.0], binary=True) == intervals.wilson(2, 2)
+    assert intervals.mean_interval([1.0, float("nan"), 2.0, 4.0]) == intervals.mean_interval([1.0, 2.0, 4.0])
+
+
+def test_interquartile_mean_weighs_the_edges() -> None:
+    assert intervals.interquartile_mean([0, 1, 2, 3, 4, 5, 6, 100]) == pytest.approx(3.5)
+    # Five values: the quartiles cut the second and the fourth, three quarters of each count.
+    assert intervals.interquartile_mean([0, 1, 2, 3, 100]) == pytest.approx((0.75 * 1 + 2 + 0.75 * 3) / 2.5)
+
+
+def test_stratified_keeps_tasks_fixed() -> None:
+    groups = [[0.0] * 10, [100.0] * 10]  # tasks differ, episodes do not: nothing to be unsure of
+    assert intervals.stratified(groups) == (50.0, (50.0, 50.0))
+    slow, interval = intervals.stratified([[1.0, 3.0, 5.0], [2.0, 2.0]], lambda g: intervals.mean_of_means(g))
+    fast = intervals.stratified([[1.0, 3.0, 5.0], [2.0, 2.0]])
+    assert slow == fast[0] == 2.5
+    assert interval == pytest.approx(fast[1])
+
+
+def test_paired_difference_is_sharper_than_the_two_apart() -> None:
+    before = np.random.default_rng(1).normal(0, 50, 20)
+    figure, interval = intervals.paired_difference(list(before + 5), list(before))
+    assert figure == pytest.approx(5)
+    assert interval == pytest.approx((5, 5))

@@ -1,0 +1,178 @@
+"""Acting: cached equals full, past the window's end too; batches equal singles; agents survive saving and refuse damage."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from opengato.agent import Agent, Episode, Prompt, Spec
+from opengato.agent.config import PRESETS, ModelConfig
+from opengato.agent.layout import Layout
+from opengato.agent.model import Batch
+from opengato.agent.pieces import Pieces
+from opengato.agent.prompt import place, prompt_positions, tail
+from opengato.agent.stream import Stream
+from opengato.errors import OpengatoError
+
+from . import spaces_zoo as zoo
+
+SMALL = ModelConfig(blocks=2, heads=2, width=32, feedforward=64, head_dim=16, window=64, vocabulary=2048, slots=64,
+                    patch_channels=8, patch_width=16, picture_queries=2, reading_positions=2, picture_heads=2)  # fmt: skip
+FLAT = replace(SMALL, pooled=False, value_features=0, normalize=False, target_smoothing=0.0, window=256, decode="mode",
+               patch_width=32)  # fmt: skip
+CONFIGS = {"pooled": SMALL, "flat": FLAT, "grouped": replace(SMALL, value_group=3)}
+ACTIONS = {"numbers": zoo.ACTION, "text": zoo.SPEECH}
+
+
+def episode(length: int, action_space, seed: int = 0) -> Episode:
+    zoo.seed(seed)
+    observations = [zoo.OBSERVATION.sample() for _ in range(length)]
+    return Episode(observations, [action_space.sample() for _ in range(length)], np.zeros(length, np.float32))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_cached_acting_equals_the_full_forward_pass(name: str, action: str) -> None:
+    agent = Agent.new(replace(CONFIGS[name], window=512), seed=3)
+    spec = Spec(zoo.OBSERVATION, ACTIONS[action])
+    prompt = Prompt("do it", episode(2, ACTIONS[action], 5))
+    policy = agent.policy(spec, prompt, decode="mode")
+    policy.codec.reply = list  # an untrained agent writes bytes that are no text, so tokens are compared
+    shown = episode(3 if action == "text" else 4, ACTIONS[action], 7).observations
+    acted = [policy.act(observation) for observation in shown]
+    full = _full_pass(agent, spec, prompt, shown, acted)
+    for cached, recomputed in zip(acted, full, strict=True):
+        _equal(cached, recomputed)
+
+
+def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown: list, acted: list) -> list:
+    """Actions read off one forward pass over prompt and episode."""
+    codec, config, layout = agent.codec(spec), agent.model.config, Layout(spec, agent.model.config)
+    pieces = Pieces(config.slots)
+    before = codec.episode(prompt.episode.observations, prompt.episode.actions)
+    words = agent.vocabulary.encode(prompt.instruction)
+    used = place(pieces, layout, codec, 0, words, tail(layout, before, prompt_positions(config)))
+    steps = codec.observations(shown) if spec.text_action else codec.episode(shown, acted)
+    if spec.text_action:
+        steps.replies = acted
+    parts, action = layout.lengths(steps)
+    size = parts.sum(1) + action
+    total = used + int(size.sum())
+    assert total <= config.window
+    pieces.add(layout, codec, steps, used + np.cumsum(size) - size, weight=1.0)
+    place_ = torch.arange(total)[None]
+    zero = torch.zeros_like(place_)
+    batch = Batch(pieces.done(), place_, zero, zero, zero + total)
+    with torch.inference_mode():
+        hidden = agent.model.hidden(batch)
+        return _read(agent, codec, batch, hidden, steps)
+
+
+def _read(agent: Agent, codec, batch: Batch, hidden: torch.Tensor, steps) -> list:
+    if codec.spec.text_action:
+        ids = agent.model.word_logits(hidden[batch.laid.word_targets[0].source])[:, : len(agent.vocabulary)].argmax(-1).tolist()
+        counts = [len(reply) + 1 for reply in steps.replies]
+        ends = np.cumsum(counts)
+        return [ids[end - count : end - 1] for end, count in zip(ends, counts, strict=True)]
+    (target,) = batch.laid.targets
+    tokens = np.zeros(target.tokens.shape, np.float32)
+    for discrete in (False, True):
+        for number in np.flatnonzero(target.discrete.numpy() == discrete):
+            here = hidden[target.source[:, [number]]]
+            classes = int(target.classes[number])
+            tokens[:, number] = agent.model.action_logits(here, discrete, classes, target.slots[[number]])[:, 0].argmax(-1)
+    return [codec.action(row) for row in tokens]
+
+
+def _equal(a, b) -> None:  # type: ignore[no-untyped-def]
+    if isinstance(a, list):
+        assert a == b
+        return
+    for key in a:
+        np.testing.assert_allclose(a[key], b[key], atol=6 / 512)  # a tie may fall into the neighbouring bin
+
+
+def test_past_the_windows_end_the_ring_sees_what_a_window_of_one_block_sees() -> None:
+    """With one block, the cache past the window's end is exact: keys depend on their own position's input only."""
+    config = replace(SMALL, blocks=1, window=24)
+    model = Agent.new(config, seed=1).model.eval()
+    x = torch.randn(1, 400, config.width, generator=torch.Generator().manual_seed(0))
+    prompt = torch.randn(5, config.width, generator=torch.Generator().manual_seed(1))
+    stream = Stream(model, 1, prompt)
+    row = torch.zeros(1, dtype=torch.long)
+    ring = config.window - 5
+    for start in range(0, 399, 3):
+        new = x[:, start : start + 3]
+        found = stream.feed(new, torch.tensor([new.shape[1]]), row)
+    end = start + new.shape[1]
+    window = torch.cat([prompt[None], x[:, end - ring : end]], 1)
+    mask = torch.ones(config.window, config.window, dtype=torch.bool).tril()[None, None]
+    with torch.inference_mode():
+        whole = model.transformer(window, torch.arange(config.window)[None], mask)
+    torch.testing.assert_close(found[0, -1], whole[0, -1], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_batch_acts_like_its_rows_alone(name: str) -> None:
+    agent = Agent.new(CONFIGS[name], seed=3)
+    spec = Spec(zoo.OBSERVATION, zoo.ACTION)
+    runs = [episode(5, zoo.ACTION, seed).observations for seed in (1, 2, 3)]
+    batch = agent.policy(spec, batch_size=3, decode="mode")
+    together = []
+    for step in range(5):
+        if step == 2:
+            batch.reset([1])  # one environment starts anew in the middle
+        together.append(batch.act([run[step] if (row, step) != (2, 1) else None for row, run in enumerate(runs)]))
+    assert together[1][2] is None
+    for row, run in enumerate(runs):
+        alone = agent.policy(spec, decode="mode")
+        for step in range(5):
+            if row == 1 and step == 2:
+                alone.reset()
+            if (row, step) != (2, 1):
+                _equal(together[step][row], alone.act(run[step]))
+
+
+def test_an_episode_far_longer_than_the_window_goes_on() -> None:
+    agent = Agent.new(SMALL, seed=0)
+    policy = agent.policy(Spec(zoo.OBSERVATION, zoo.ACTION))
+    zoo.seed(0)
+    for _ in range(60):
+        assert zoo.ACTION.contains(policy.act(zoo.OBSERVATION.sample()))
+
+
+@pytest.mark.parametrize("name", ["pooled", "flat"])
+def test_agents_survive_saving(name: str, tmp_path: Path) -> None:
+    agent = Agent.new(CONFIGS[name], seed=2)
+    spec = Spec(zoo.OBSERVATION, zoo.ACTION)
+    agent.statistics[spec.signature] = (np.full(8, 2.0, np.float32), np.full(8, 3.0, np.float32))
+    again = Agent.load(agent.save(tmp_path / "agent"))
+    shown = episode(3, zoo.ACTION).observations
+    one, two = agent.policy(spec, decode="mode"), again.policy(spec, decode="mode")
+    for observation in shown:
+        _equal(one.act(observation), two.act(observation))
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), "no whole safetensors"),
+        (lambda path: path.write_bytes(b"\x80\x04\x95" + b"x" * 100), "pickle"),
+        (lambda path: path.unlink(), "missing"),
+    ],
+)
+def test_damaged_weights_are_refused(damage, words: str, tmp_path: Path) -> None:
+    folder = Agent.new(SMALL).save(tmp_path / "agent")
+    damage(folder / "model.safetensors")
+    with pytest.raises(OpengatoError, match=words):
+        Agent.load(folder)
+
+
+def test_presets_have_the_papers_shapes() -> None:
+    shapes = {name: (c.blocks, c.heads, c.width, c.feedforward, c.head_dim) for name, c in PRESETS.items()}
+    assert shapes["79m"] == (8, 24, 768, 3072, 32)
+    assert shapes["364m"] == (12, 12, 1536, 6144, 128)
+    assert shapes["1b"] == (24, 16, 2048, 8192, 128)
+    assert all(PRESETS[name].window == 1024 and not PRESETS[name].pooled for name in ("79m", "364m", "1b"))

@@ -1,0 +1,164 @@
+"""The report: one file that needs nothing, says what the rows say, and lets no name break the page."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from opengato.evaluation import video
+from opengato.evaluation.report import charts, words, write_report
+from opengato.evaluation.report.page import headline, main_rows
+
+VOID = {"meta", "link", "br", "source", "input", "img"}
+
+
+def make_row(task: str, score: float | None, **facts: Any) -> dict[str, Any]:
+    n = 10
+    values = [None if score is None else score + 3 * np.sin(i) for i in range(n)]
+    row = {
+        "task": task, "family": task.split("/")[0], "split": "train", "instruction": "do it", "agent": "first-light",
+        "stage": "", "prompt": "demonstration", "prompt_text": "a demonstration", "n": n, "mean_return": 5.0,
+        "return_interval": [4.0, 6.0], "score": score, "interval": None if score is None else [score - 2, score + 2],
+        "success": None, "success_interval": None, "random": 0.0, "expert": 10.0, "published": None,
+        "published_score": None, "steps": 1000, "errors": [], "videos": [],
+        "episodes": [{"seed": i, "return": 1.0, "length": 5, "score": v} for i, v in enumerate(values)],
+    }  # fmt: skip
+    return {**row, **facts}
+
+
+class Balance(HTMLParser):
+    """Checks that every element is closed in order and collects what would load something from outside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self.open.append(tag)
+        links = [value or "" for name, value in attrs if name in ("src", "href", "poster")]
+        self.outside += [link for link in links if not link.startswith(("#", "data:"))]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def read(path: Path) -> tuple[str, Balance]:
+    text, parser = path.read_text(encoding="utf-8"), Balance()
+    parser.feed(text)
+    assert parser.open == []
+    return text, parser
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> dict[str, Any]:
+    writer = video.Mp4Writer(tmp_path / "a.mp4", 32, 32, 10.0)
+    for _ in range(5):
+        writer.write(np.zeros((32, 32, 3), np.uint8))
+    writer.close()
+    facts = {"seconds": 0.5, "speed": 1.0, "seed": 1, "return": 3.5, "length": 5, "success": True}
+    return {"path": "a.mp4", "poster": "a.jpg", "width": 32, "height": 32, **facts}
+
+
+def test_a_full_report_stands_alone(tmp_path: Path, clip: dict[str, Any]) -> None:
+    turn = {"asked": "what?", "said": "that", "expected": "this", "reward": 0.0, "right": False}
+    rows = [
+        make_row("arm/lift", 80.0, videos=[clip], success=0.9, success_interval=[0.7, 0.97]),
+        make_row("arm/lift", 20.0, prompt="wrong"),
+        make_row("control/walk", 60.0, published={"source": "TD-MPC2", "expert": 12.0}, published_score=120.0),
+        make_row("dialogue/quiz", 40.0, transcripts=[[turn]], exact=0.0, exact_interval=[0.0, 0.3], perplexity=12.5),
+        make_row("control/new", 5.0, stage="before", split="held_out", videos=[clip]),
+        make_row("control/new", 45.0, stage="after", split="held_out", videos=[clip]),
+        make_row("control/odd", None, errors=["seed 3, step 2: RuntimeError: gone"]),
+    ]
+    path = write_report(
+        rows, tmp_path, "Title", {"agent": "first-light", "tasks": ["arm/lift", "control/walk"], "model": {"size": 1}}
+    )
+    text, parser = read(path)
+    assert parser.outside == []  # nothing is loaded from anywhere
+    assert text.count("data:video/mp4;base64,") == 3
+    for piece in (
+        "+40.0",
+        "arm/lift, control/walk",
+        "model.size",
+        "RuntimeError: gone",
+        "12.5",
+        "truth: this",
+        "n = 10",
+    ):
+        assert piece in text, piece
+    embedded = re.search(r'<script type="application/json" id="results">(.*?)</script>', text, re.S)
+    assert embedded is not None
+    assert [row["score"] for row in json.loads(embedded[1])] == [row["score"] for row in rows]
+
+
+def test_names_cannot_break_the_page(tmp_path: Path) -> None:
+    evil = '</script><script>alert("x")</script>'
+    row = make_row("lab/a", 50.0, instruction=evil, errors=[evil], agent=evil, prompt_text=evil)
+    text, _ = read(write_report([row], tmp_path, evil, {"a": evil}, notes=[evil]))
+    assert "<script>alert" not in text
+
+
+def test_an_empty_report_and_one_without_scores(tmp_path: Path) -> None:
+    read(write_report([], tmp_path))
+    read(write_report([make_row("lab/a", None, mean_return=None, return_interval=None, n=0, episodes=[])], tmp_path))
+
+
+def test_missing_videos_are_left_out(tmp_path: Path, clip: dict[str, Any]) -> None:
+    (tmp_path / "a.mp4").unlink()
+    text, _ = read(write_report([make_row("lab/a", 1.0, videos=[clip])], tmp_path))
+    assert "<video" not in text
+
+
+def test_headline_speaks_of_the_agent_with_its_best_prompt() -> None:
+    rows = [
+        make_row("a/x", 10.0, prompt="none"),
+        make_row("a/x", 80.0),
+        make_row("b/y", 40.0),
+        make_row("a/x", 100.0, agent="demonstrator", prompt="none"),
+        make_row("c/z", 1.0, stage="before"),
+    ]
+    chosen = main_rows(rows)
+    assert [(row["task"], row["prompt"], row["agent"]) for row in chosen] == [
+        ("a/x", "demonstration", "first-light"),
+        ("b/y", "demonstration", "first-light"),
+    ]
+    head = headline(chosen)
+    assert head["mean"] == pytest.approx(np.mean([e["score"] for row in chosen for e in row["episodes"]]))
+    assert head["interval"][0] < head["mean"] < head["interval"][1]
+    assert (head["tasks"], head["families"], head["half_way"]) == (2, 2, 1)
+
+
+def test_bars_stay_inside_their_chart() -> None:
+    scale = charts.Scale.around([-500.0, 900.0, None])
+    assert (scale.low, scale.high) == (-60.0, 180.0)
+    assert [place for place, _ in scale.marks] == [25.0, 45.83, 66.67]
+    svg = charts.bar(scale, 900.0, (850.0, 1000.0), title='<"&>')
+    assert 'x="25.0" y="5" width="75.0"' in svg
+    assert "&lt;&#34;&amp;&gt;" in svg
+    assert 'class="worse"' in charts.bar(scale, -30.0)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.0, "0"), (12345.6, "12\u202f346"), (-0.034, "−0.03"), (-0.001, "0.00"), (98.76, "98.8"), (7, "7")],
+)
+def test_numbers(value: float | None, text: str) -> None:
+    assert words.number(value) == text
+
+
+def test_spans_keep_their_digits_alike() -> None:
+    assert words.span([4.08, 17.4]) == "4.1 … 17.4"
+    assert words.span([-1.5, 12.0], signed=True) == "−1.5 … +12.0"
+    assert words.span([0.5, 1.0], as_share=True) == "50\u202f% … 100\u202f%"
+    assert words.span(None) == ""

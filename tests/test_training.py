@@ -1,0 +1,182 @@
+"""Training: deterministic batches, resume equals uninterrupted, a golden loss, held-out tasks stay out."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from opengato.agent import Agent, Episode, Spec
+from opengato.agent.agent import shipped
+from opengato.errors import OpengatoError
+from opengato.tasks import registry
+from opengato.training.arrays import arrays_of, open_arrays
+from opengato.training.episodes import EpisodeStore, write_episodes
+from opengato.training.mixture import Mixture, MixtureConfig
+from opengato.training.train import TrainConfig, learn_statistics, train
+from opengato.training.trainer import Trainer, TrainerConfig
+
+from . import spaces_zoo as zoo
+from .test_policy import FLAT, SMALL
+
+CONFIG = TrainerConfig(steps=6, warmup=2, workers=0, precision="fp32", mixture=MixtureConfig(rows=3))
+GOLDEN = Path(__file__).parent / "assets" / "golden_loss.json"
+
+
+def tasks(agent: Agent):  # type: ignore[no-untyped-def]
+    """Two tasks: one acts in numbers, one in words."""
+    made = []
+    for name, action in (("zoo/act", zoo.ACTION), ("zoo/talk", zoo.SPEECH)):
+        zoo.seed(len(made))
+        episodes = []
+        for length in (3, 9, 5):
+            seen = [zoo.OBSERVATION.sample() for _ in range(length)]
+            episodes.append(Episode(seen, [action.sample() for _ in range(length)], np.zeros(length, np.float32)))
+        codec = agent.codec(Spec(zoo.OBSERVATION, action))
+        made.append(arrays_of(episodes, name, "do as shown", codec))
+    learn_statistics(agent, made)
+    return made
+
+
+def trainer(config: TrainerConfig = CONFIG, out: Path | None = None, shape=SMALL) -> Trainer:  # type: ignore[no-untyped-def]
+    agent = Agent.new(shape, seed=11)
+    return Trainer(agent, tasks(agent), config, out)
+
+
+@pytest.mark.parametrize("shape", [SMALL, FLAT], ids=["pooled", "flat"])
+def test_resume_equals_uninterrupted(shape, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    shape = replace(shape, stochastic_depth=0.2)  # so that what is random in the model is put to the test
+    whole = trainer(shape=shape).run()
+    first = trainer(out=tmp_path, shape=shape)
+    losses = first.run(stop_after=2)
+    again = trainer(out=tmp_path, shape=shape)
+    assert again.resume()
+    assert losses + again.run() == whole
+
+
+def test_the_loss_falls_on_a_batch_that_is_learnt_by_heart() -> None:
+    fit = trainer(replace(CONFIG, steps=60, learning_rate=3e-3))
+    batch = fit.mixture.batch(0)
+    fit.agent.model.train()
+    losses = [fit.update(batch)[0] for _ in range(60)]
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_golden_loss() -> None:
+    """The first losses of the smallest model, compared with those kept in the repository."""
+    kept = json.loads(GOLDEN.read_text())
+    torch.manual_seed(0)
+    np.testing.assert_allclose(trainer().run(), kept["losses"], rtol=2e-4)
+
+
+def test_batches_depend_on_seed_and_step_alone() -> None:
+    agent = Agent.new(SMALL, seed=0)
+    made = tasks(agent)
+    one, two = (Mixture(made, SMALL, MixtureConfig(rows=2), seed=5) for _ in range(2))
+    one.batch(0)
+    for name in ("position", "segment", "step", "horizon"):
+        assert torch.equal(getattr(one.batch(7), name), getattr(two.batch(7), name))
+    assert not torch.equal(one.batch(7).step, one.batch(8).step)
+
+
+def test_every_position_is_used_once_and_little_is_padding() -> None:
+    agent = Agent.new(SMALL, seed=0)
+    mixture = Mixture(tasks(agent), SMALL, MixtureConfig(rows=16), seed=0)
+    batch = mixture.batch(0)
+    laid = batch.laid
+    dest = [part.dest.flatten() for part in (*laid.numbers, *laid.pictures, *laid.words, *laid.pooled)]
+    taken = torch.cat(dest)
+    assert len(taken.unique()) == len(taken)
+    assert set(taken.tolist()) == set(torch.nonzero(batch.segment.flatten() >= 0).flatten().tolist())
+
+
+def test_a_position_sees_only_its_own_segments_past() -> None:
+    agent = Agent.new(SMALL, seed=0)
+    batch = Mixture(tasks(agent), SMALL, MixtureConfig(rows=2), seed=1).batch(3)
+    mask = batch.mask()[:, 0]
+    rows, queries, keys = torch.nonzero(mask, as_tuple=True)
+    assert torch.all(keys <= queries)
+    assert torch.equal(batch.segment[rows, queries], batch.segment[rows, keys])
+    step = batch.step
+    near = step[rows, queries] - step[rows, keys] < batch.horizon[rows, queries]
+    assert torch.all(near | (step[rows, keys] < 0))
+
+
+def test_weights_are_shares_of_positions() -> None:
+    agent = Agent.new(SMALL, seed=0)
+    made = tasks(agent)
+    mixture = Mixture(made, SMALL, MixtureConfig(rows=64, demonstration_prompts=0, instruction_prompts=0), {"zoo/act": 3.0})
+    targets = mixture.batch(0).laid
+    assert len(targets.targets[0].weight) > 0
+    heavy, light = mixture.chance
+    assert heavy > light
+
+
+def test_statistics_that_an_agent_knows_are_kept() -> None:
+    agent = Agent.new(SMALL, seed=0)
+    made = tasks(agent)
+    before = {sign: mean.copy() for sign, (mean, _) in agent.statistics.items()}
+    made[0].steps.values = made[0].steps.values + 5
+    learn_statistics(agent, made)
+    assert all(np.array_equal(agent.statistics[sign][0], mean) for sign, mean in before.items())
+
+
+def test_arrays_on_disk_hold_what_the_episodes_hold(tmp_path: Path) -> None:
+    agent = Agent.new(SMALL, seed=0)
+    for action in (zoo.ACTION, zoo.SPEECH):
+        zoo.seed(4)
+        episodes = [
+            Episode([zoo.OBSERVATION.sample() for _ in range(n)], [action.sample() for _ in range(n)], np.zeros(n, np.float32))
+            for n in (2, 5)
+        ]
+        write_episodes(tmp_path, "zoo/x", episodes, zoo.OBSERVATION, action, {}, append=False)
+        store = EpisodeStore.open(tmp_path, "zoo/x")
+        found = open_arrays(store, "zoo/x", "hello", agent.vocabulary)
+        wanted = arrays_of(episodes, "zoo/x", "hello", agent.codec(Spec(zoo.OBSERVATION, action)))
+        assert found.starts.tolist() == wanted.starts.tolist()
+        a, b = found.episode(1, 1, 4), wanted.episode(1, 1, 4)
+        np.testing.assert_array_equal(a.values, b.values)
+        for path, image in a.images.items():
+            np.testing.assert_array_equal(image, b.images[path])
+        assert a.texts == b.texts
+        assert (a.replies, None if a.actions is None else a.actions.tolist()) == (
+            b.replies, None if b.actions is None else b.actions.tolist(),
+        )  # fmt: skip
+
+
+def test_held_out_tasks_are_refused_and_absent_from_what_ships() -> None:
+    held_out = [card for card in registry.find() if card.split == "held_out"]
+    assert {"arm/stack-blue-on-green", "control/cartpole-swingup", "atari/boxing"} <= {card.id for card in held_out}
+    with pytest.raises(OpengatoError, match="held out"):
+        train(TrainConfig(), held_out)
+    for name, folder in shipped().items():
+        card = json.loads((folder / "card.json").read_text())
+        assert card["tasks"], name
+        assert not {c.id for c in held_out} & set(card["tasks"]), f"{name} was trained on held-out tasks"
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on(tmp_path: Path) -> None:
+    """`opengato train`, killed in the middle, ends with the weights of a run that was left alone."""
+    data = tmp_path / "data"
+    run = [sys.executable, "-m", "opengato"]
+    subprocess.run([*run, "collect", "tasks=[gridworld/go-to-local]", "episodes=8", f"data_dir={data}", "workers=1"], check=True)
+    shape = "shape={blocks:1,heads:2,width:32,feedforward:64,head_dim:16,window:48,slots:64}"
+    settings = ["train", "tasks=[gridworld/go-to-local]", f"data_dir={data}", shape, "steps=30", "workers=0",
+                "checkpoint_minutes=0.0001", "mixture.rows=2", "precision=fp32", "threads=1"]  # fmt: skip
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run([*run, *settings, f"out={whole}"], check=True)
+    process = subprocess.Popen([*run, *settings, f"out={killed}"])
+    while not list(killed.glob("checkpoint-*/state.json")) and process.poll() is None:
+        pass
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    subprocess.run([*run, *settings, f"out={killed}"], check=True)
+    one, two = Agent.load(whole / "agent"), Agent.load(killed / "agent")
+    for (name, a), b in zip(one.model.state_dict().items(), two.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
