@@ -272,6 +272,7 @@ class ReferencesConfig:
         episodes: of random and of the demonstrator.
         out: file to add to.
         again: measure what is there as well.
+        max_steps: cut episodes here.
         plugins: files of the user that register tasks.
     """
 
@@ -279,6 +280,7 @@ class ReferencesConfig:
     episodes: int = 50
     out: str = "assets/scores.json"
     again: bool = False
+    max_steps: int | None = None
     plugins: list[str] = field(default_factory=list)
 
 
@@ -291,7 +293,7 @@ def references(config: ReferencesConfig, as_json: bool) -> Any:
     def tell(task: str, entry: Any) -> None:
         print(f"{task}: {json.dumps(entry, default=str)[:300]}", file=sys.stderr, flush=True)
 
-    path = measure_references(registry.find(config.tasks), config.episodes, config.out, config.again, tell)
+    path = measure_references(registry.find(config.tasks), config.episodes, config.out, config.again, config.max_steps, tell)
     return {"scores": str(path)} if as_json else None
 
 

