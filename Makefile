@@ -2,7 +2,7 @@
 #   make demo        the main job, start to end: report.html with videos
 #   make test        the fast tests
 #   make install     the set-up alone, into .venv
-# Settings: PYTHON=python3.12, VENV=folder, TORCH_INDEX=<index of PyTorch builds, e.g. for CUDA>
+# Settings: ARGS="episodes=2 open=false" (of the demo), PYTHON=python3.12, VENV=folder, TORCH_INDEX=<index of PyTorch builds, e.g. for CUDA>
 
 VENV ?= .venv
 TORCH_INDEX ?=
@@ -16,7 +16,7 @@ STAMP := $(VENV)/.installed
 .PHONY: help install demo test test-all lint format clean
 
 help:
-	@sed -n '1,5p' Makefile
+	@sed -n '1,6p' Makefile
 
 install: $(STAMP)
 
@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml scripts/install.py
 	@touch $@
 
 demo: install
-	@$(BIN)/opengato demo
+	@$(BIN)/opengato demo $(ARGS)
 
 test: install
 	@$(BIN)/python -m pytest -q -m "not slow and not gpu"

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
 from opengato.agent.spec import PATCH
+from opengato.agent.transformer import attend
 
 INTERVALS = 128  # Gato, appendix C.3: a patch's row and column interval is quantised to 128 places
 
@@ -105,7 +106,7 @@ class PicturePool(nn.Module):
         x = patches_NPD + self.mix(self.norm(patches_NPD))
         key, value = self.key_value(x).view(n, count, 2, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         query = self.query.to(key.dtype).view(1, self.queries, self.heads, -1).transpose(1, 2).expand(n, -1, -1, -1)
-        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(n, self.queries, width)
+        seen = attend(query, key, value).transpose(1, 2).reshape(n, self.queries, width)
         if reading and self.reading_positions == self.queries:
             return self.reading(seen)
         out = (self.reading if reading else self.acting)(seen.flatten(1))

@@ -78,6 +78,8 @@ class Model(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        # Pooled tables start at the scale of inputs; as output layers they are scaled so that first scores are small.
+        self.tied_scale = config.width**-0.5 if config.pooled else 1.0
         self.embedding = Embedding(config)
         self.transformer = Transformer(config)
         if config.pooled:
@@ -101,7 +103,7 @@ class Model(nn.Module):
         b, length = batch.segment.shape
         x_BLD = self.embedding(batch.laid, b * length).view(b, length, -1)
         mask = torch.zeros((), dtype=torch.float32, device=x_BLD.device).where(batch.mask(), torch.finfo(torch.float32).min / 2)
-        if torch.is_autocast_enabled(x_BLD.device.type) and x_BLD.device.type != "cpu":
+        if torch.is_autocast_enabled(x_BLD.device.type):
             mask = mask.to(torch.get_autocast_dtype(x_BLD.device.type))
         return self.transformer(x_BLD, batch.position, mask).flatten(0, 1)
 
@@ -115,13 +117,15 @@ class Model(nn.Module):
         """
         if self.config.pooled:
             u = self.action_head(h_nAD[:, 0], slots)
-            return F.linear(u, self.embedding.numbers.classes.weight[:classes]) if discrete else self.action_head.bins(u)
+            if not discrete:
+                return self.action_head.bins(u)
+            return F.linear(u * self.tied_scale, self.embedding.numbers.classes.weight[:classes])
         table = self.embedding.numbers.classes.weight[:classes] if discrete else self.embedding.numbers.table()
         return F.linear(h_nAD, table.to(h_nAD.dtype))
 
     def word_logits(self, h_nD: torch.Tensor) -> torch.Tensor:
         """Scores over the vocabulary, the embedding's own table: float [n, vocabulary]."""
-        return F.linear(h_nD, self.embedding.text.weight.to(h_nD.dtype))
+        return F.linear(h_nD * self.tied_scale, self.embedding.text.weight.to(h_nD.dtype))
 
     def losses(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Weighted cross-entropy of every target.

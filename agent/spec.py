@@ -118,8 +118,12 @@ class Spec:
 
     @cached_property
     def signature(self) -> str:
-        """Names the embodiment: two tasks with equal paths, kinds and shapes share it. Hexadecimal, 16 digits."""
-        facts = [[f.path, f.kind, list(f.shape)] for part in (self.observation, self.action) for f in part]
+        """Names the embodiment: tasks with equal paths, kinds, shapes and class counts share it. Hexadecimal, 16 digits."""
+        facts = [
+            [f.path, f.kind, list(f.shape), [h - w for h, w in zip(f.high, f.low, strict=True)] if f.kind == "discrete" else 0]
+            for part in (self.observation, self.action)
+            for f in part
+        ]
         return hashlib.sha256(json.dumps([len(self.observation), facts]).encode()).hexdigest()[:16]
 
     def describe(self) -> dict[str, Any]:

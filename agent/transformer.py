@@ -29,12 +29,15 @@ def turn(x_BHLK: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> tor
     return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
 
-def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """Attention with a mask, [B, H, L, K]. On CPUs in bf16 the fused kernel's backward pass costs three times the plain one."""
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
+    """Attention with an additive or boolean mask, [B, H, L, K].
+
+    On CPUs the fused kernel's backward pass in bf16 costs three times the plain products, so those are used there.
+    """
     if q.dtype != torch.bfloat16 or q.device.type != "cpu":
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-    score = (q @ k.transpose(-1, -2)).float() * q.shape[-1] ** -0.5
-    return (score + mask).softmax(-1).to(v.dtype) @ v
+    score = (q * q.shape[-1] ** -0.5) @ k.transpose(-1, -2)
+    return (score if mask is None else score + mask).softmax(-1) @ v
 
 
 class Block(nn.Module):

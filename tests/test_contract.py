@@ -321,6 +321,6 @@ def digest(id: str) -> str:
 def test_same_trajectory_in_another_process(card: tasks.Card, root: Any) -> None:
     env = {**os.environ, "PYTHONHASHSEED": "77", "PYTHONPATH": str(root / "tests")}
     command = [sys.executable, "-c", DIGEST, card.id]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     assert f"digest {digest(card.id)}" in done.stdout

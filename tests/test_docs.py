@@ -21,7 +21,7 @@ FENCE = re.compile(
     r"(?:^<!-- (?P<note>[^\n]*?) -->\n\n?)?^```(?P<language>bash|python)\n(?P<code>.*?)^```", re.M | re.S
 )
 LINK = re.compile(r"\]\((?!https?://|#|mailto:)([^)#\s]+)")
-FAST_S, SLOW_S = 60.0, 900.0
+FAST_S, SLOW_S = 300.0, 1800.0
 
 
 @dataclass(frozen=True)

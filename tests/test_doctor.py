@@ -12,7 +12,7 @@ from opengato.evaluation import doctor as module
 
 
 def test_a_child_that_crashes_is_a_finding() -> None:
-    ok, text, _ = module.try_in_child("import os; os.abort()", timeout_s=20)
+    ok, text, _ = module.try_in_child("import os; os.abort()", timeout_s=120)
     assert not ok
     assert "signal" in text
 
@@ -24,13 +24,14 @@ def test_a_child_that_hangs_is_a_finding() -> None:
 
 
 def test_a_child_that_raises_gives_its_reason() -> None:
-    ok, text, _ = module.try_in_child("raise ValueError('no driver')", timeout_s=20)
+    ok, text, _ = module.try_in_child("raise ValueError('no driver')", timeout_s=120)
     assert (ok, text) == (False, "ValueError: no driver")
 
 
 def test_what_everything_rests_on_draws_without_gl() -> None:
-    trials = {trial().name: trial() for trial in module.renderer_trials(60.0)[:1]}
-    assert trials["ray-caster"].ok, trials["ray-caster"].detail
+    finding = module.renderer_trials(300.0)[0]()
+    assert finding.name == "ray-caster"
+    assert finding.ok, finding.detail
 
 
 @pytest.mark.usefixtures("fresh_registry")
@@ -44,7 +45,7 @@ def test_broken_and_missing_families_are_told_apart(tmp_path: Path, monkeypatch:
         "@register('absentlab/robot', extra='absent')\ndef other(**kwargs):\n    return None\n"
     )
     monkeypatch.setitem(EXTRA_MODULES, "absent", ("no_such_module_anywhere",))
-    trials = module.family_trials([str(plugin)], 60.0)
+    trials = module.family_trials([str(plugin)], 300.0)
     from opengato.tasks import find
 
     names = sorted({(card.family, card.extra or "") for card in find("*")})
@@ -64,7 +65,7 @@ def test_table_keeps_brackets_of_install_commands(capsys: pytest.CaptureFixture[
 
 @pytest.mark.slow
 def test_doctor_as_a_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    found = module.doctor(show=False)
+    found = module.doctor(show=False, timeout_s=600)
     assert capsys.readouterr().out == ""
     assert json.loads(json.dumps(found)) == found
     assert {entry["kind"] for entry in found} == {"machine", "renderer", "video", "family"}

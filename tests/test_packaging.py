@@ -6,11 +6,11 @@ import ast
 import importlib.util
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tarfile
-import time
 import tomllib
 import zipfile
 from pathlib import Path
@@ -35,7 +35,7 @@ print(json.dumps({"cards": len(cards), "heavy": heavy}))
 """
 
 
-def in_fresh_python(*arguments: str, cwd: Path, timeout_s: float = 120.0) -> subprocess.CompletedProcess[str]:
+def in_fresh_python(*arguments: str, cwd: Path, timeout_s: float = 300.0) -> subprocess.CompletedProcess[str]:
     """Run this Python in a child."""
     return subprocess.run(
         [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=timeout_s, check=False
@@ -60,12 +60,18 @@ def test_listing_tasks_imports_nothing_heavy(tmp_path: Path) -> None:
     assert found["heavy"] == []
 
 
+def cpu_s_of_children() -> float:
+    """Processor time of all children so far: unlike the clock's, it does not mind busy neighbours."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_list_command_is_quick_and_plain_json(tmp_path: Path) -> None:
     seconds = []
-    for _ in range(3):
-        started = time.monotonic()
+    for _ in range(2):
+        before = cpu_s_of_children()
         done = in_fresh_python("-m", "opengato", "list", "--json", cwd=tmp_path)
-        seconds.append(time.monotonic() - started)
+        seconds.append(cpu_s_of_children() - before)
     assert done.returncode == 0, done.stderr
     cards = json.loads(done.stdout)
     keys = {
@@ -141,7 +147,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if importlib.util.find_spec("build") is None or shutil.which("git") is None:
         pytest.skip("needs the packages build and hatchling, and git")
     command = ["-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = in_fresh_python(*command, cwd=folder, timeout_s=300)
+    done = in_fresh_python(*command, cwd=folder, timeout_s=900)
     assert done.returncode == 0, done.stderr[-3000:]
     return folder
 

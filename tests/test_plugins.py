@@ -155,7 +155,7 @@ def test_actions_survive_the_way_to_tokens_and_back(cards: dict[str, tasks.Card]
     env.close()
 
 
-def opengato(*arguments: str, cwd: Path, timeout_s: float = 600.0) -> Any:
+def opengato(*arguments: str, cwd: Path, timeout_s: float = 1200.0) -> Any:
     """Run a command of the command line; its JSON answer."""
     command = [sys.executable, "-m", "opengato", *arguments, "--json"]
     done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=timeout_s, check=False)

@@ -36,6 +36,7 @@ class TaskArrays:
         codec: translator of its spec.
         steps: every timestep of every episode, memory-mapped where numeric.
         starts: int64 [episodes + 1], first timestep of each episode.
+        folder: where the arrays lie; None in memory. Another process is handed the folder and maps it itself.
     """
 
     task: str
@@ -43,6 +44,15 @@ class TaskArrays:
     codec: Codec
     steps: Timesteps
     starts: np.ndarray
+    folder: Path | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, **({"steps": None} if self.folder else {})}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.folder:
+            self.steps, self.starts = _map(self.folder, self.codec.spec)
 
     @property
     def spec(self) -> Spec:
@@ -87,7 +97,8 @@ def open_arrays(store: EpisodeStore, task: str, instruction: str, vocabulary: Vo
     spec = Spec(store.observation_space, store.action_space)
     if not (folder / "arrays.json").is_file():
         _build(folder, store, Codec(spec, vocabulary))
-    return _open(folder, task, instruction, Codec(spec, vocabulary))
+    steps, starts = _map(folder, spec)
+    return TaskArrays(task, vocabulary.encode(instruction), Codec(spec, vocabulary), steps, starts, folder)
 
 
 def arrays_of(episodes: Iterable[Episode], task: str, instruction: str, codec: Codec) -> TaskArrays:
@@ -134,8 +145,8 @@ def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
     temporary.replace(folder)
 
 
-def _open(folder: Path, task: str, instruction: str, codec: Codec) -> TaskArrays:
-    spec = codec.spec
+def _map(folder: Path, spec: Spec) -> tuple[Timesteps, np.ndarray]:
+    """Memory-mapped timesteps of a folder, and where episodes start."""
     starts = np.load(folder / "starts.npy")
     total = int(starts[-1])
 
@@ -155,7 +166,7 @@ def _open(folder: Path, task: str, instruction: str, codec: Codec) -> TaskArrays
         None if spec.text_action else mapped("actions", "float32", (total, spec.num_actions)),
         ragged("replies") if spec.text_action else None,
     )
-    return TaskArrays(task, codec.vocabulary.encode(instruction), codec, steps, starts)
+    return steps, starts
 
 
 def _text_names(spec: Spec) -> list[str]:
