@@ -1,4 +1,6 @@
-"""The agent as a folder: configuration, weights, vocabulary, the specs it was trained on with their statistics, a card."""
+"""The agent as a folder: configuration, weights, vocabulary, the specs it was trained on with their statistics, a
+card.
+"""
 
 from __future__ import annotations
 
@@ -103,10 +105,14 @@ class Agent:
         path = find(name)
         config = _read(path / "config.json")
         if config.get("format") != FORMAT:
-            raise OpengatoError(f"agent {str(name)!r} has format {config.get('format')!r}; this version reads {FORMAT}.")
+            raise OpengatoError(
+                f"agent {str(name)!r} has format {config.get('format')!r}; this version reads {FORMAT}."
+            )
         vocabulary = Vocabulary.load(path / "vocabulary.json")
         if vocabulary.digest != config["vocabulary_digest"]:
-            raise OpengatoError(f"agent {str(name)!r}: vocabulary.json is not the one it was trained with. Next: restore it.")
+            raise OpengatoError(
+                f"agent {str(name)!r}: vocabulary.json is not the one it was trained with. Next: restore it."
+            )
         model = Model(ModelConfig.from_dict(config["model"]))
         load_weights(model, path / "model.safetensors")
         specs = _read(path / "specs.json")
@@ -128,14 +134,20 @@ def load_weights(model: Model, path: Path) -> None:
     except (SafetensorError, OSError, ValueError) as error:
         with path.open("rb") as file:
             start = file.read(8)
-        what = "looks like a pickle, which is never loaded" if start[:2] in (b"\x80\x02", b"PK", b"\x80\x04") else f"{error}"
+        what = (
+            "looks like a pickle, which is never loaded"
+            if start[:2] in (b"\x80\x02", b"PK", b"\x80\x04")
+            else f"{error}"
+        )
         raise OpengatoError(
             f"weights {str(path)!r} are no whole safetensors file ({what}). Next: restore the file from where it came."
         ) from None
     try:
         model.load_state_dict({name: tensor.float() for name, tensor in weights.items()}, strict=True)
     except RuntimeError as error:
-        raise OpengatoError(f"weights {str(path)!r} do not fit config.json: {str(error).splitlines()[-1].strip()}") from None
+        raise OpengatoError(
+            f"weights {str(path)!r} do not fit config.json: {str(error).splitlines()[-1].strip()}"
+        ) from None
 
 
 def shipped() -> dict[str, Path]:
@@ -152,7 +164,9 @@ def find(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if not (path / "config.json").is_file():
         names: Iterable[str] = known
-        raise UnknownNameError("agent", str(name), names, "Next: name a shipped agent or a folder that `opengato train` wrote.")
+        raise UnknownNameError(
+            "agent", str(name), names, "Next: name a shipped agent or a folder that `opengato train` wrote."
+        )
     return path
 
 

@@ -1,4 +1,4 @@
-"""Between what an environment speaks and numeric arrays: the only place where observations and actions are translated."""
+"""Between what an environment speaks and numeric arrays: the only place that translates observations and actions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ class Codec:
     Args:
         spec: of the embodiment.
         vocabulary: for texts.
-        mean, std: float32 [number of observation numbers], statistics of the demonstrations; None leaves numbers as they are.
+        mean, std: float32 [number of observation numbers], statistics of the demonstrations; None leaves numbers as
+            they are.
     """
 
     def __init__(
@@ -109,7 +110,8 @@ def _image(observation: Any, feature: Feature) -> np.ndarray:
     leaf = np.asarray(pick(observation, feature.path))
     if leaf.shape != feature.shape or leaf.dtype != np.uint8:
         raise ObservationError(
-            f"picture {feature.path!r} is {leaf.dtype} {leaf.shape}; the spec says uint8 {feature.shape} (height, width, channel)."
+            f"picture {feature.path!r} is {leaf.dtype} {leaf.shape}; the spec says uint8 {feature.shape} "
+            "(height, width, channel)."
         )
     return leaf
 

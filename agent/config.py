@@ -24,9 +24,11 @@ class ModelConfig:
         picture_positions: positions per timestep's pictures when pooled and the action is numeric.
         reading_positions: positions of the pictures when pooled and the action is text.
         slots: rows of the table that says which number is which; a spec takes a run of rows by its signature.
-        value_features: Fourier features of a bin, so that the embedding knows the bins' order; 0 for a free table (the paper).
+        value_features: Fourier features of a bin, so that the embedding knows the bins' order; 0 for a free table
+            (the paper).
         normalize: centre observations on the statistics of the demonstrations before companding.
-        target_smoothing: standard deviation, in bins, of the Gaussian that replaces a continuous action's one-hot target.
+        target_smoothing: standard deviation, in bins, of the Gaussian that replaces a continuous action's one-hot
+            target.
         patch_stem: side and stride of the patch encoder's first convolution.
         patch_channels: channels of the patch encoder.
         patch_width: size of a patch's vector before pooling.
@@ -78,7 +80,9 @@ _PAPER = ModelConfig(
 # Block counts, widths and head sizes of the last three: Gato, table 5.
 PRESETS: dict[str, ModelConfig] = {
     "nano": ModelConfig(),
-    "mini": ModelConfig(window=256, blocks=6, heads=6, width=384, feedforward=1536, head_dim=64, slots=4096, stochastic_depth=0.05),
+    "mini": ModelConfig(
+        window=256, blocks=6, heads=6, width=384, feedforward=1536, head_dim=64, slots=4096, stochastic_depth=0.05
+    ),
     "79m": replace(_PAPER, blocks=8, heads=24, width=768, feedforward=3072, head_dim=32, patch_width=768),
     "364m": replace(_PAPER, blocks=12, heads=12, width=1536, feedforward=6144, head_dim=128, patch_width=1536),
     "1b": replace(_PAPER, blocks=24, heads=16, width=2048, feedforward=8192, head_dim=128, patch_width=2048),

@@ -51,7 +51,7 @@ class NumberEmbedding(nn.Module):
         if config.value_features:
             features = fourier(config.value_features)
             self.register_buffer("features", features, persistent=False)
-            self.bins = nn.Linear(features.shape[1], width, bias=False)
+            self.bins: nn.Linear | nn.Embedding = nn.Linear(features.shape[1], width, bias=False)
             nn.init.normal_(self.bins.weight, std=0.5)
         else:
             self.bins = nn.Embedding(BINS, width)
@@ -64,7 +64,11 @@ class NumberEmbedding(nn.Module):
         nn.init.normal_(self.hidden.weight, std=scale)
         nn.init.normal_(self.kind.weight, std=scale)
         if self.pooled:
-            self.mix = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+            self.mix = nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            )
+
+    features: torch.Tensor
 
     def table(self) -> torch.Tensor:
         """A vector per bin, float [bins, D]."""
@@ -74,7 +78,7 @@ class NumberEmbedding(nn.Module):
         """float [n, G, D]."""
         kind = self.kind.weight[int(numbers.action)]
         if not self.pooled:
-            # Action tokens share one learned vector (kind) in place of an index within the timestep: Gato, appendix C.3.
+            # Action tokens share one learned vector (kind) in place of an index in the timestep: Gato, appendix C.3.
             place = 0 if numbers.action else self.slot(numbers.slots)
             table = torch.cat([self.table(), self.classes.weight])
             return F.embedding(numbers.tokens + BINS * numbers.discrete.long(), table) + place + kind
@@ -129,7 +133,10 @@ class Embedding(nn.Module):
         if config.pooled:
             self.pool = PicturePool(config)
             self.mix_text = nn.Sequential(
-                nn.LayerNorm(config.width), nn.Linear(config.width, config.width), nn.GELU(), nn.Linear(config.width, config.width)
+                nn.LayerNorm(config.width),
+                nn.Linear(config.width, config.width),
+                nn.GELU(),
+                nn.Linear(config.width, config.width),
             )
 
     def forward(self, laid: Laid, size: int) -> torch.Tensor:

@@ -13,7 +13,8 @@ class Episode:
     """T timesteps.
 
     Args:
-        observations: T observations as the environment gave them (nested dicts and tuples allowed); `observations[t]` is
+        observations: T observations as the environment gave them (nested dicts and tuples allowed); `observations[t]`
+            is
             what was seen before `actions[t]`.
         actions: T actions. For a demonstration, what the demonstrator wanted.
         rewards: float32 [T].

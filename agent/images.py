@@ -34,7 +34,8 @@ class PatchEncoder(nn.Module):
         self.column = nn.Embedding(INTERVALS, config.patch_width)
 
     def forward(self, pixels_NHWC: torch.Tensor) -> torch.Tensor:
-        """uint8 [n, height, width, channels] to float [n, patches, patch_width]; sides are padded to multiples of 16."""
+        """uint8 [n, height, width, channels] to float [n, patches, patch_width]; sides are padded to multiples of
+        16."""
         patches_NPCHW, rows, columns = split(pixels_NHWC)
         n, count = patches_NPCHW.shape[:2]
         x = patches_NPCHW.flatten(0, 1).float().mul_(2 / 255).sub_(1).div_(4)  # [-1, 1] / sqrt(16): Gato, section 2.1
@@ -44,7 +45,8 @@ class PatchEncoder(nn.Module):
         return x + self.row(self._place(rows, n)) + self.column(self._place(columns, n))
 
     def _place(self, interval_P2: torch.Tensor, n: int) -> torch.Tensor:
-        """A place inside each patch's interval: drawn uniformly in training, the rounded middle otherwise. int64 [n, P]."""
+        """A place inside each patch's interval: drawn uniformly in training, the rounded middle otherwise. int64 [n,
+        P]."""
         low, high = (interval_P2 * (INTERVALS - 1)).unbind(-1)
         if not self.training:
             return ((low + high) / 2).round().long().expand(n, -1)

@@ -1,8 +1,8 @@
 """Which position of a timestep holds which tokens. Derived from the spec; nothing else in the project knows it.
 
-A timestep is its observation parts, then its action. The paper's layout gives every token a position, features sorted by
-path, a separator before the action, action tokens one after another. The pooled layout gives the pictures of a timestep
-one position (or a few), each text one, all numbers one, and all action tokens one.
+A timestep is its observation parts, then its action. The paper's layout gives every token a position, features
+sorted by path, a separator before the action, action tokens one after another. The pooled layout gives the pictures
+of a timestep one position (or a few), each text one, all numbers one, and all action tokens one.
 """
 
 from __future__ import annotations

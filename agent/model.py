@@ -87,10 +87,12 @@ class Model(nn.Module):
         self._initialise()
         self.register_buffer("smooth", _gaussian(config.target_smoothing), persistent=False)
 
+    smooth: torch.Tensor
+
     def _initialise(self) -> None:
         """Residual branches start small, so that depth does not change the scale (as GPT-2 does)."""
         scale = (2 * self.config.blocks) ** -0.5
-        for block in self.transformer.blocks:
+        for block in self.transformer.stack:
             for layer, factor in ((block.qkv, 1.0), (block.up, 1.0), (block.merge, scale), (block.down, scale)):
                 nn.init.normal_(layer.weight, std=factor * layer.in_features**-0.5)
 
@@ -102,7 +104,9 @@ class Model(nn.Module):
         """Vectors after the last block, flat: float [B·L, D]."""
         b, length = batch.segment.shape
         x_BLD = self.embedding(batch.laid, b * length).view(b, length, -1)
-        mask = torch.zeros((), dtype=torch.float32, device=x_BLD.device).where(batch.mask(), torch.finfo(torch.float32).min / 2)
+        mask = torch.zeros((), dtype=torch.float32, device=x_BLD.device).where(
+            batch.mask(), torch.finfo(torch.float32).min / 2
+        )
         if torch.is_autocast_enabled(x_BLD.device.type):
             mask = mask.to(torch.get_autocast_dtype(x_BLD.device.type))
         return self.transformer(x_BLD, batch.position, mask).flatten(0, 1)

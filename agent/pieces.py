@@ -1,7 +1,8 @@
 """Timesteps laid out as positions: what the model embeds, where it stands, and what is to be predicted from where.
 
-`Pieces` gathers the parts of many timesteps of many embodiments; `Pieces.done` concatenates those of equal shape, so the
-model runs once per embodiment and never loops over tokens, timesteps or samples. Training and acting both come this way.
+`Pieces` gathers the parts of many timesteps of many embodiments; `Pieces.done` concatenates those of equal shape,
+so the model runs once per embodiment and never loops over tokens, timesteps or samples. Training and acting both
+come this way.
 """
 
 from __future__ import annotations
@@ -90,7 +91,8 @@ class PooledText(Tensors):
 
 @dataclass
 class Targets(Tensors):
-    """Actions to predict: from flat position source[n, A], token tokens[n, A]; per timestep a weight and a task number [n]."""
+    """Actions to predict: from flat position source[n, A], token tokens[n, A]; per timestep a weight and a task
+    number [n]."""
 
     source: torch.Tensor
     tokens: torch.Tensor
@@ -168,7 +170,7 @@ class Pieces:
             if part.kind == "image":
                 pixels = [steps.images[feature.path] for feature in part.features]
                 cameras = [(layout.slot + c) % self.total_slots for c in range(len(pixels))]
-                facts = {"cameras": cameras, "reading": layout.spec.text_action}
+                facts: dict[str, Any] = {"cameras": cameras, "reading": layout.spec.text_action}
                 self._put(("pictures", layout.slot, part), facts, *pixels, _run(at, part.positions))
             elif part.kind == "values":
                 assert tokens is not None
@@ -235,7 +237,9 @@ class Pieces:
             ids = np.concatenate([np.asarray(ids, np.int64) for ids in closed])
             index = np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts)
             source = np.repeat(start, counts) + index - 1
-            self._put(("word_targets",), {}, source, ids, np.full(len(ids), weight, np.float32), np.full(len(ids), task))
+            self._put(
+                ("word_targets",), {}, source, ids, np.full(len(ids), weight, np.float32), np.full(len(ids), task)
+            )
 
     def _put(self, key: tuple[Any, ...], facts: dict[str, Any], *arrays: np.ndarray) -> None:
         self._facts.setdefault(key, facts)
@@ -245,13 +249,16 @@ class Pieces:
         """Everything added so far as tensors, timesteps of equal shape together."""
         laid = Laid([], [], [], [], [], [])
         for key, entries in self._groups.items():
-            facts = {name: torch.as_tensor(v) if isinstance(v, np.ndarray) else v for name, v in self._facts[key].items()}
+            facts: dict[str, Any] = {
+                name: torch.as_tensor(v) if isinstance(v, np.ndarray) else v for name, v in self._facts[key].items()
+            }
             columns = [_tensor(np.concatenate(column)) for column in zip(*entries, strict=True)]
             if key[0] == "pictures":
                 laid.pictures.append(Pictures(pixels=columns[:-1], dest=columns[-1], **facts))
             elif key[0] in ("values", "actions"):
                 tokens, dest, keep = columns
-                laid.numbers.append(Numbers(tokens=tokens, dest=dest, keep=keep, **{"action": False, **facts}))
+                facts.setdefault("action", False)
+                laid.numbers.append(Numbers(tokens=tokens, dest=dest, keep=keep, **facts))
             elif key[0] == "words":
                 laid.words.append(Words(*columns))
             elif key[0] == "pooled":

@@ -151,7 +151,10 @@ class Policy:
         """A token per number. Classes beyond a number's legal range are never chosen."""
         logits = logits_nAC.float()
         if discrete:
-            legal = torch.arange(logits.shape[-1], device=self.device) < torch.as_tensor(classes, device=self.device)[:, None]
+            legal = (
+                torch.arange(logits.shape[-1], device=self.device)
+                < torch.as_tensor(classes, device=self.device)[:, None]
+            )
             logits = logits.masked_fill(~legal, -torch.inf)
             return self._token(logits, self.temperature).cpu().numpy()
         if self.decode == "mean":
@@ -202,4 +205,8 @@ class Policy:
             steps = tail(self.layout, whole, prompt_positions(config))
         pieces = Pieces(config.slots)
         used = place(pieces, self.layout, self.codec, 0, words, steps)
-        return self.model.embedding(pieces.done().to(self.device), used) if used else torch.zeros(0, config.width, device=self.device)
+        return (
+            self.model.embedding(pieces.done().to(self.device), used)
+            if used
+            else torch.zeros(0, config.width, device=self.device)
+        )

@@ -1,8 +1,8 @@
 """What a body senses and does: Gymnasium spaces flattened into features.
 
-A feature is one leaf of the observation or action space. Numbers are handled as float32 rows: `values` of an observation
-and `actions` of an action, features in lexicographic order of their paths, each flattened row-major (Gato, section 2.1).
-Pictures and texts keep their own arrays.
+A feature is one leaf of the observation or action space. Numbers are handled as float32 rows: `values` of an
+observation and `actions` of an action, features in lexicographic order of their paths, each flattened row-major
+(Gato, section 2.1). Pictures and texts keep their own arrays.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ class Feature:
         path: keys and indices from the root, joined with dots.
         kind: how it becomes tokens.
         shape: of the leaf; () for a scalar.
-        low, high: continuous bounds per flattened element (±inf allowed); for discrete elements the first value and the last.
+        low, high: continuous bounds per flattened element (±inf allowed); for discrete elements the first value and
+            the last.
         dtype: the leaf's own dtype, which decoding restores.
         max_length: of a text, in characters.
         names, unit, frame: what spaces lack: a name per element, the physical unit, the frame of reference.
@@ -78,7 +79,9 @@ class Spec:
         if not self.observation:
             raise SpaceError("the observation space is empty. Next: give the agent at least one entry to see.")
         if any(feature.kind == "image" for feature in self.action):
-            raise SpaceError("an action cannot be a picture. Next: use Box, Discrete, MultiDiscrete, MultiBinary or Text.")
+            raise SpaceError(
+                "an action cannot be a picture. Next: use Box, Discrete, MultiDiscrete, MultiBinary or Text."
+            )
         if any(feature.kind == "text" for feature in self.action) and len(self.action) > 1:
             raise SpaceError("a text action stands alone. Next: register texts and numbers as two tasks.")
         if not self.action:
@@ -118,9 +121,15 @@ class Spec:
 
     @cached_property
     def signature(self) -> str:
-        """Names the embodiment: tasks with equal paths, kinds, shapes and class counts share it. Hexadecimal, 16 digits."""
+        """Names the embodiment: tasks with equal paths, kinds, shapes and class counts share it. Hexadecimal, 16
+        digits."""
         facts = [
-            [f.path, f.kind, list(f.shape), [h - w for h, w in zip(f.high, f.low, strict=True)] if f.kind == "discrete" else 0]
+            [
+                f.path,
+                f.kind,
+                list(f.shape),
+                [h - w for h, w in zip(f.high, f.low, strict=True)] if f.kind == "discrete" else 0,
+            ]
             for part in (self.observation, self.action)
             for f in part
         ]
@@ -128,8 +137,12 @@ class Spec:
 
     def describe(self) -> dict[str, Any]:
         """JSON form, kept in an agent's folder."""
+
         def rows(features: Sequence[Feature]) -> list[dict[str, Any]]:
-            return [{"path": f.path, "kind": f.kind, "shape": list(f.shape), "unit": f.unit, "frame": f.frame} for f in features]
+            return [
+                {"path": f.path, "kind": f.kind, "shape": list(f.shape), "unit": f.unit, "frame": f.frame}
+                for f in features
+            ]
 
         return {"signature": self.signature, "observation": rows(self.observation), "action": rows(self.action)}
 
@@ -158,10 +171,12 @@ def _leaves(space: spaces.Space[Any], path: str) -> Iterator[Feature]:
         start = int(space.start)
         yield Feature(path, "discrete", (), (start,), (start + int(space.n) - 1,), str(space.dtype))
     elif isinstance(space, spaces.MultiDiscrete):
-        count, start = np.asarray(space.nvec).ravel(), np.asarray(space.start).ravel()
+        count, first = np.asarray(space.nvec).ravel(), np.asarray(space.start).ravel()
         _check_classes(int(count.max()), where)
-        high = start + count - 1
-        yield Feature(path, "discrete", space.shape, tuple(map(float, start)), tuple(map(float, high)), str(space.dtype))
+        last = first + count - 1
+        yield Feature(
+            path, "discrete", space.shape, tuple(map(float, first)), tuple(map(float, last)), str(space.dtype)
+        )
     elif isinstance(space, spaces.MultiBinary):
         size = int(np.prod(space.shape))
         yield Feature(path, "discrete", space.shape, (0.0,) * size, (1.0,) * size, str(space.dtype))
@@ -176,7 +191,8 @@ def _box(space: spaces.Box, path: str, where: str) -> Feature:
     if space.dtype == np.uint8 and len(space.shape) == 3:
         if space.shape[2] > 12:
             raise SpaceError(
-                f"entry {where!r} is a picture with {space.shape[2]} channels; legal: 1 to 12 (height × width × channel). "
+                f"entry {where!r} is a picture with {space.shape[2]} channels; legal: 1 to 12 "
+                "(height × width × channel). "
                 "Next: give it as another dtype to have it read as numbers, or drop channels."
             )
         return Feature(path, "image", space.shape, dtype="uint8")
@@ -228,7 +244,8 @@ def numbers(tree: Any, features: Sequence[Feature], out: np.ndarray) -> None:
             low, high = np.asarray(feature.low, np.float32), np.asarray(feature.high, np.float32)
             if np.any(row < low) or np.any(row > high):
                 raise ObservationError(
-                    f"feature {feature.path!r} holds {row.astype(int).tolist()[:8]}; legal: {low.min():.0f} to {high.max():.0f}."
+                    f"feature {feature.path!r} holds {row.astype(int).tolist()[:8]}; "
+                    f"legal: {low.min():.0f} to {high.max():.0f}."
                 )
             row = row - low
         out[at : at + feature.size] = row
@@ -252,6 +269,7 @@ def build(space: spaces.Space[Any], leaves: dict[str, Any], path: str = "") -> A
         return (np.rint(np.asarray(leaf)).reshape(space.shape) + space.start).astype(space.dtype)
     if isinstance(space, spaces.MultiBinary):
         return np.rint(np.asarray(leaf)).reshape(space.shape).astype(space.dtype)
+    assert isinstance(space, spaces.Box)
     value = np.asarray(leaf, np.float64).reshape(space.shape)
     if np.issubdtype(space.dtype, np.integer):
         value = np.rint(value)

@@ -1,7 +1,7 @@
 """Positions fed as they come: keys and values stay in a ring, so a step costs the same early and late in an episode.
 
-The ring keeps keys unrotated and turns them when they are looked at. That gives every entry its true place in the window
-also after older ones have left, which is what a full forward pass over the window would see.
+The ring keeps keys unrotated and turns them when they are looked at. That gives every entry its true place in the
+window also after older ones have left, which is what a full forward pass over the window would see.
 
 Shapes: n rows, p new positions, D width, H heads, K head size, P prompt positions, R ring entries.
 """
@@ -33,7 +33,9 @@ class Stream:
         shape = (rows, config.heads, self.prompt + self.ring + 1, config.head_dim)
         self.keys = [torch.zeros(shape, device=device) for _ in range(config.blocks)]
         self.values = [torch.zeros(shape, device=device) for _ in range(config.blocks)]
-        self.entry = torch.full((rows, self.ring + 1), -1, device=device)  # which position of the episode an entry holds
+        self.entry = torch.full(
+            (rows, self.ring + 1), -1, device=device
+        )  # which position of the episode an entry holds
         self.count = torch.zeros(rows, dtype=torch.long, device=device)  # positions of the episode so far
         if self.prompt:
             self._prefill(prompt_PD[None])
@@ -49,7 +51,7 @@ class Stream:
         angles = rotary(place[None], self.model.config.head_dim, prompt_1PD.dtype)
         mask = (place[:, None] >= place[None])[None, None]
         x = prompt_1PD
-        for block, keys, values in zip(self.model.transformer.blocks, self.keys, self.values, strict=True):
+        for block, keys, values in zip(self.model.transformer.stack, self.keys, self.values, strict=True):
             q, k, v = block.queries_keys_values(x)
             keys[:, :, : self.prompt], values[:, :, : self.prompt] = k, v
             x = block.finish(x, turn(q, angles), turn(k, angles), v, mask)
@@ -86,7 +88,7 @@ class Stream:
         query_angles, key_angles = rotary(at_query, head, x_npD.dtype), rotary(at_key, head, x_npD.dtype)
         where = (rows[:, None], slice(None), self.prompt + slot)
         x = x_npD
-        for block, keys, values in zip(self.model.transformer.blocks, self.keys, self.values, strict=True):
+        for block, keys, values in zip(self.model.transformer.stack, self.keys, self.values, strict=True):
             q, k, v = block.queries_keys_values(x)
             keys[where], values[where] = k.transpose(1, 2), v.transpose(1, 2)
             x = block.finish(x, turn(q, query_angles), turn(keys[rows], key_angles), values[rows], mask)

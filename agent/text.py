@@ -23,7 +23,7 @@ class Vocabulary:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self.end_id: int = tokenizer.token_to_id(END)
+        self.end_id = int(tokenizer.token_to_id(END) or 0)
 
     def __len__(self) -> int:
         return self._tokenizer.get_vocab_size()
@@ -39,9 +39,13 @@ class Vocabulary:
         try:
             tokenizer = Tokenizer.from_file(str(source))
         except Exception as error:
-            raise OpengatoError(f"vocabulary {str(source)!r} cannot be read: {error}. Next: give a tokenizer.json.") from None
+            raise OpengatoError(
+                f"vocabulary {str(source)!r} cannot be read: {error}. Next: give a tokenizer.json."
+            ) from None
         if tokenizer.token_to_id(END) is None:
-            raise OpengatoError(f"vocabulary {str(source)!r} lacks the token {END!r}. Next: make one with Vocabulary.train.")
+            raise OpengatoError(
+                f"vocabulary {str(source)!r} lacks the token {END!r}. Next: make one with Vocabulary.train."
+            )
         return cls(tokenizer)
 
     @classmethod
@@ -73,7 +77,9 @@ class Vocabulary:
         """`encode` for many texts, in parallel where the library can."""
         return [
             self.encode(text) if END in text else encoding.ids
-            for text, encoding in zip(texts, self._tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True)
+            for text, encoding in zip(
+                texts, self._tokenizer.encode_batch(list(texts), add_special_tokens=False), strict=True
+            )
         ]
 
     def decode(self, ids: Sequence[int]) -> str:

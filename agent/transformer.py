@@ -63,14 +63,18 @@ class Block(nn.Module):
         q, k, v = self.qkv(self.norm1(x_BLD)).view(b, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
         return q, k, v
 
-    def finish(self, x_BLD: torch.Tensor, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def finish(
+        self, x_BLD: torch.Tensor, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:
         """Attend, merge and feed forward. `mask` is boolean or additive, broadcastable to [B, H, L, W]."""
         seen = attend(q, k, v, mask)
         x_BLD = self._skip(x_BLD, self.merge(seen.transpose(1, 2).flatten(2)))
         gate, value = self.up(self.norm2(x_BLD)).chunk(2, -1)
         return self._skip(x_BLD, self.down(F.gelu(gate) * value))
 
-    def forward(self, x_BLD: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, x_BLD: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor], mask: torch.Tensor
+    ) -> torch.Tensor:
         q, k, v = self.queries_keys_values(x_BLD)
         return self.finish(x_BLD, turn(q, angles), turn(k, angles), v, mask)
 
@@ -95,12 +99,17 @@ class Transformer(nn.Module):
         self.norm = nn.RMSNorm(config.width, eps=1e-6)
         self.head_dim = config.head_dim
 
+    @property
+    def stack(self) -> list[Block]:
+        """The blocks, first to last."""
+        return [block for block in self.blocks if isinstance(block, Block)]
+
     def forward(self, x_BLD: torch.Tensor, position_BL: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """float [B, L, D] to float [B, L, D]; mask additive or boolean [B, 1, L, L]."""
         kind = x_BLD.dtype
         if torch.is_autocast_enabled(x_BLD.device.type):
             kind = torch.get_autocast_dtype(x_BLD.device.type)
         angles = rotary(position_BL, self.head_dim, kind)
-        for block in self.blocks:
+        for block in self.stack:
             x_BLD = block(x_BLD, angles, mask)
         return self.norm(x_BLD)

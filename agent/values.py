@@ -36,7 +36,8 @@ def from_bins(bins: np.ndarray) -> np.ndarray:
 class Scale:
     """Maps a row of numbers into [-1, 1] before binning, and back.
 
-    Observations: optionally centred and divided by their spread, then companded. Actions with finite bounds: linear from
+    Observations: optionally centred and divided by their spread, then companded. Actions with finite bounds: linear
+    from
     [low, high]; without: companded, since nothing says how far they go. Discrete elements pass as they are.
 
     Args:
@@ -46,13 +47,21 @@ class Scale:
     """
 
     def __init__(
-        self, features: Sequence[Feature], *, action: bool, mean: np.ndarray | None = None, std: np.ndarray | None = None
+        self,
+        features: Sequence[Feature],
+        *,
+        action: bool,
+        mean: np.ndarray | None = None,
+        std: np.ndarray | None = None,
     ) -> None:
         numeric = [feature for feature in features if feature.size]
         self.size = sum(feature.size for feature in numeric)
         self.discrete = np.concatenate([np.full(f.size, f.kind == "discrete") for f in numeric] or [np.zeros(0, bool)])
         self.classes = np.concatenate(
-            [np.asarray(f.high) - np.asarray(f.low) + 1 if f.kind == "discrete" else np.full(f.size, BINS) for f in numeric]
+            [
+                np.asarray(f.high) - np.asarray(f.low) + 1 if f.kind == "discrete" else np.full(f.size, BINS)
+                for f in numeric
+            ]
             or [np.zeros(0)]
         ).astype(int)
         self.mean = np.zeros(self.size, np.float32)

@@ -1,4 +1,4 @@
-"""`opengato demo`: the shipped agent plays one task of every family, learns a held-out one, and a report shows it all."""
+"""`opengato demo`: the shipped agent plays a task of every family, learns a held-out one, and a report shows it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,8 @@ def demo(config: DemoConfig) -> Path:
     playing = [card.id for card in cards if card.available]
     agent = Agent.load(config.agent)
     say(
-        f"{config.agent}: one set of weights, {agent.model.num_parameters / 1e6:.1f} M parameters, {len(playing)} families"
+        f"{config.agent}: one set of weights, {agent.model.num_parameters / 1e6:.1f} M parameters, "
+        f"{len(playing)} families"
     )
     rows: list[Row] = []
     for task in playing:
@@ -101,7 +102,8 @@ def demo(config: DemoConfig) -> Path:
 
 
 def _play(
-    config: DemoConfig, tasks: Sequence[str], episodes: int, stage: str, agent: str, say: Callable[[str], None], video: int
+    config: DemoConfig, tasks: Sequence[str], episodes: int, stage: str, agent: str, say: Callable[[str], None],
+    video: int,
 ) -> list[Row]:  # fmt: skip
     settings: dict[str, Any] = {"seed": config.seed, "data_dir": config.data_dir, "out": config.out, "video": video}
     rows = evaluate(

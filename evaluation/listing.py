@@ -62,7 +62,8 @@ def progress_line() -> Callable[[Any], None]:
         if now - last[0] < (0.2 if terminal else 10):
             return
         last[0] = now
-        text = f"{state.task} ({state.index + 1}/{state.tasks}): {state.done}/{state.episodes} episodes, step {state.steps}"
+        where = f"{state.task} ({state.index + 1}/{state.tasks})"
+        text = f"{where}: {state.done}/{state.episodes} episodes, step {state.steps}"
         print(f"\r{text:<90}" if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
     return tell

@@ -1,4 +1,4 @@
-"""The command line: `opengato <command> key=value …`. Settings are composed by Hydra; the commands live in `commands`."""
+"""The command line: `opengato <command> key=value …`. Hydra composes the settings; `commands` does the work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from opengato.errors import OpengatoError, UnknownNameError
 
 # command → (dataclass of its settings, function that runs it, what it does)
 COMMANDS: dict[str, tuple[str, str, str]] = {
-    "list": ("opengato.commands:ListConfig", "opengato.commands:list_", "tasks, or models, or agents: `opengato list models`"),
+    "list": (
+        "opengato.commands:ListConfig",
+        "opengato.commands:list_",
+        "tasks, or models, or agents: `opengato list models`",
+    ),
     "collect": ("opengato.training.collect:CollectConfig", "opengato.commands:collect", "record demonstrations"),
     "train": ("opengato.training.train:TrainConfig", "opengato.commands:train", "pretrain an agent on demonstrations"),
     "finetune": (
@@ -23,15 +27,27 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.commands:finetune",
         "teach an agent one task from a few demonstrations",
     ),
-    "evaluate": ("opengato.evaluation.evaluate:EvaluateConfig", "opengato.commands:evaluate", "score an agent, record videos"),
+    "evaluate": (
+        "opengato.evaluation.evaluate:EvaluateConfig",
+        "opengato.commands:evaluate",
+        "score an agent, record videos",
+    ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),
     "chat": ("opengato.commands:ChatConfig", "opengato.commands:chat", "talk with the agent"),
     "doctor": ("opengato.commands:DoctorConfig", "opengato.commands:doctor", "say what works on this machine"),
     "expert": ("opengato.training.experts:Config", "opengato.commands:expert", "train a small expert policy"),
-    "references": ("opengato.commands:ReferencesConfig", "opengato.commands:references", "measure random and demonstrator"),
-    "vocabulary": ("opengato.training.vocabulary:VocabularyConfig", "opengato.commands:vocabulary", "learn a text vocabulary"),
+    "references": (
+        "opengato.commands:ReferencesConfig",
+        "opengato.commands:references",
+        "measure random and demonstrator",
+    ),
+    "vocabulary": (
+        "opengato.training.vocabulary:VocabularyConfig",
+        "opengato.commands:vocabulary",
+        "learn a text vocabulary",
+    ),
 }
 
 
@@ -107,7 +123,7 @@ def compose(command: str, kind: type, words: Sequence[str]) -> Any:
         known = ", ".join(field.name for field in dataclasses.fields(kind))
         raise OpengatoError(f"{message}. Known settings: {known}. Next: opengato {command} --help") from None
     assert isinstance(found, dict)
-    return _build(kind, found, "")
+    return _build(kind, {str(name): value for name, value in found.items()}, "")
 
 
 def _defaults(kind: type) -> dict[str, Any]:

@@ -62,12 +62,15 @@ def _list_models(as_json: bool) -> Any:
         with torch.device("meta"):  # counts parameters without making them
             model = Model(config)
         blocks = sum(parameter.numel() for parameter in model.transformer.parameters())
-        found.append({"model": name, "parameters": model.num_parameters, "in_blocks": blocks, **dataclasses.asdict(config)})
+        found.append(
+            {"model": name, "parameters": model.num_parameters, "in_blocks": blocks, **dataclasses.asdict(config)}
+        )
     if as_json:
         return found
     for row in found:
         print(
-            f"{row['model']:<6} {row['parameters'] / 1e6:8.1f} M parameters ({row['in_blocks'] / 1e6:.1f} M in blocks)  "
+            f"{row['model']:<6} {row['parameters'] / 1e6:8.1f} M parameters "
+            f"({row['in_blocks'] / 1e6:.1f} M in blocks)  "
             f"{row['blocks']} blocks × {row['width']}, {row['heads']} heads, window {row['window']}"
         )
     return None
@@ -92,7 +95,10 @@ def collect(config: Any, as_json: bool) -> Any:
     if as_json:
         return summaries
     for row in summaries:
-        print(f"{row['task']}: {row['episodes']} episodes, {row['steps']} timesteps, mean return {row['mean_return']:.4g} → {row['path']}")
+        print(
+            f"{row['task']}: {row['episodes']} episodes, {row['steps']} timesteps, "
+            f"mean return {row['mean_return']:.4g} → {row['path']}"
+        )
     return None
 
 
@@ -293,7 +299,9 @@ def references(config: ReferencesConfig, as_json: bool) -> Any:
     def tell(task: str, entry: Any) -> None:
         print(f"{task}: {json.dumps(entry, default=str)[:300]}", file=sys.stderr, flush=True)
 
-    path = measure_references(registry.find(config.tasks), config.episodes, config.out, config.again, config.max_steps, tell)
+    path = measure_references(
+        registry.find(config.tasks), config.episodes, config.out, config.again, config.max_steps, tell
+    )
     return {"scores": str(path)} if as_json else None
 
 

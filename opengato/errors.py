@@ -1,4 +1,6 @@
-"""The errors a user can cause. Each names the value, the legal set and the next step; the command line exits with 2 on them."""
+"""The errors a user can cause. Each names the value, the legal set and the next step; the command line exits with 2 on
+them.
+"""
 
 import difflib
 from collections.abc import Iterable

@@ -33,7 +33,8 @@ class Card:
         tags: free words to find tasks by.
         rate_hz: control steps a second, or None where time has no meaning.
         success: when an episode counts as a success, in words; None where only the return counts.
-        demonstrator: a callable `(observation, env) → action`, an object or class with `reset(env)` and `act(observation)`,
+        demonstrator: a callable `(observation, env) → action`, an object or class with `reset(env)` and
+            `act(observation)`,
             or the import path `module:name` of one.
         published: `{"source": …, "expert": …, "random": …}` of an expert that others published.
         extra: the extra that brings the simulator, or None for the base install.

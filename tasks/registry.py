@@ -34,11 +34,15 @@ def register(id: str, **facts: Any) -> Callable[[Factory], Factory]:
     """
     family, slash, name = id.partition("/")
     if not (family and slash and name):
-        raise OpengatoError(f"task id {id!r} must read 'family/name'. Next: rename it, e.g. 'mylab/{id.strip('/') or 'task'}'.")
+        raise OpengatoError(
+            f"task id {id!r} must read 'family/name'. Next: rename it, e.g. 'mylab/{id.strip('/') or 'task'}'."
+        )
 
     def add(factory: Factory) -> Factory:
         if id in _cards:
-            raise OpengatoError(f"task {id!r} is registered already, by {_cards[id].factory.__module__}. Next: choose another id.")
+            raise OpengatoError(
+                f"task {id!r} is registered already, by {_cards[id].factory.__module__}. Next: choose another id."
+            )
         instruction = facts.pop("instruction", None) or name.replace("-", " ")
         _cards[id] = Card(id=id, factory=factory, instruction=instruction, **facts)
         return factory
@@ -90,9 +94,12 @@ def load_plugins(files: Iterable[str | Path]) -> None:
         if path in _plugins:
             continue
         if not path.is_file():
-            raise OpengatoError(f"plugin {str(file)!r} is not a file. Next: give the path of a Python file that registers tasks.")
+            raise OpengatoError(
+                f"plugin {str(file)!r} is not a file. Next: give the path of a Python file that registers tasks."
+            )
         spec = importlib.util.spec_from_file_location(f"opengato_plugin_{path.stem}", path)
-        assert spec is not None and spec.loader is not None
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[spec.name] = module
         try:

@@ -1,4 +1,6 @@
-"""Acting: cached equals full, past the window's end too; batches equal singles; agents survive saving and refuse damage."""
+"""Acting: cached equals full, past the window's end too; batches equal singles; agents survive saving and refuse
+damage.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +21,8 @@ from opengato.errors import OpengatoError
 from . import spaces_zoo as zoo
 
 SMALL = ModelConfig(blocks=2, heads=2, width=32, feedforward=64, head_dim=16, window=64, vocabulary=2048, slots=64,
-                    patch_channels=8, patch_width=16, picture_queries=2, reading_positions=2, picture_heads=2)  # fmt: skip
+                    patch_channels=8, patch_width=16, picture_queries=2, reading_positions=2,
+                    picture_heads=2)  # fmt: skip
 FLAT = replace(SMALL, pooled=False, value_features=0, normalize=False, target_smoothing=0.0, window=256, decode="mode",
                patch_width=32)  # fmt: skip
 CONFIGS = {"pooled": SMALL, "flat": FLAT, "grouped": replace(SMALL, value_group=3)}
@@ -72,7 +75,11 @@ def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown: list, acted: lis
 
 def _read(agent: Agent, codec, batch: Batch, hidden: torch.Tensor, steps) -> list:
     if codec.spec.text_action:
-        ids = agent.model.word_logits(hidden[batch.laid.word_targets[0].source])[:, : len(agent.vocabulary)].argmax(-1).tolist()
+        ids = (
+            agent.model.word_logits(hidden[batch.laid.word_targets[0].source])[:, : len(agent.vocabulary)]
+            .argmax(-1)
+            .tolist()
+        )
         counts = [len(reply) + 1 for reply in steps.replies]
         ends = np.cumsum(counts)
         return [ids[end - count : end - 1] for end, count in zip(ends, counts, strict=True)]
@@ -82,7 +89,9 @@ def _read(agent: Agent, codec, batch: Batch, hidden: torch.Tensor, steps) -> lis
         for number in np.flatnonzero(target.discrete.numpy() == discrete):
             here = hidden[target.source[:, [number]]]
             classes = int(target.classes[number])
-            tokens[:, number] = agent.model.action_logits(here, discrete, classes, target.slots[[number]])[:, 0].argmax(-1)
+            tokens[:, number] = agent.model.action_logits(here, discrete, classes, target.slots[[number]])[:, 0].argmax(
+                -1
+            )
     return [codec.action(row) for row in tokens]
 
 

@@ -110,7 +110,9 @@ def test_a_position_sees_only_its_own_segments_past() -> None:
 def test_weights_are_shares_of_positions() -> None:
     agent = Agent.new(SMALL, seed=0)
     made = tasks(agent)
-    mixture = Mixture(made, SMALL, MixtureConfig(rows=64, demonstration_prompts=0, instruction_prompts=0), {"zoo/act": 3.0})
+    mixture = Mixture(
+        made, SMALL, MixtureConfig(rows=64, demonstration_prompts=0, instruction_prompts=0), {"zoo/act": 3.0}
+    )
     targets = mixture.batch(0).laid
     assert len(targets.targets[0].weight) > 0
     heavy, light = mixture.chance
@@ -131,7 +133,11 @@ def test_arrays_on_disk_hold_what_the_episodes_hold(tmp_path: Path) -> None:
     for action in (zoo.ACTION, zoo.SPEECH):
         zoo.seed(4)
         episodes = [
-            Episode([zoo.OBSERVATION.sample() for _ in range(n)], [action.sample() for _ in range(n)], np.zeros(n, np.float32))
+            Episode(
+                [zoo.OBSERVATION.sample() for _ in range(n)],
+                [action.sample() for _ in range(n)],
+                np.zeros(n, np.float32),
+            )
             for n in (2, 5)
         ]
         write_episodes(tmp_path, "zoo/x", episodes, zoo.OBSERVATION, action, {}, append=False)
@@ -165,7 +171,9 @@ def test_a_killed_run_goes_on(tmp_path: Path) -> None:
     """`opengato train`, killed in the middle, ends with the weights of a run that was left alone."""
     data = tmp_path / "data"
     run = [sys.executable, "-m", "opengato"]
-    subprocess.run([*run, "collect", "tasks=[gridworld/go-to-local]", "episodes=8", f"data_dir={data}", "workers=1"], check=True)
+    subprocess.run(
+        [*run, "collect", "tasks=[gridworld/go-to-local]", "episodes=8", f"data_dir={data}", "workers=1"], check=True
+    )
     shape = "shape={blocks:1,heads:2,width:32,feedforward:64,head_dim:16,window:48,slots:64}"
     settings = ["train", "tasks=[gridworld/go-to-local]", f"data_dir={data}", shape, "steps=30", "workers=0",
                 "checkpoint_minutes=0.0001", "mixture.rows=2", "precision=fp32", "threads=1"]  # fmt: skip

@@ -1,7 +1,7 @@
 """Demonstrations as memory-mapped arrays, built once from the episode store, so that training never waits for parsing.
 
-The arrays lie beside the dataset, under a name that holds the dataset's and the vocabulary's digests: a changed dataset or
-vocabulary builds new ones.
+The arrays lie beside the dataset, under a name that holds the dataset's and the vocabulary's digests: a changed
+dataset or vocabulary builds new ones.
 """
 
 from __future__ import annotations
@@ -141,7 +141,9 @@ def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
     np.save(temporary / "starts.npy", np.cumsum([0, *lengths]))
     for name, count in counts.items():
         np.save(temporary / f"{name}.offsets.npy", np.cumsum(count))
-    (temporary / "arrays.json").write_text(json.dumps({"version": VERSION, "episodes": len(lengths), "steps": sum(lengths)}))
+    (temporary / "arrays.json").write_text(
+        json.dumps({"version": VERSION, "episodes": len(lengths), "steps": sum(lengths)})
+    )
     temporary.replace(folder)
 
 

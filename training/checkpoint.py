@@ -1,4 +1,4 @@
-"""Checkpoints: the agent's folder plus the optimiser's state, all safetensors and JSON. Written beside, then renamed."""
+"""Checkpoints: the agent's folder plus the optimiser's state, safetensors and JSON; written beside, then renamed."""
 
 from __future__ import annotations
 
@@ -54,7 +54,8 @@ def load_state(checkpoint: Path, optimizer: torch.optim.Optimizer) -> dict[str, 
         state = dict(json.loads((checkpoint / "state.json").read_text()))
     except (SafetensorError, OSError, ValueError) as error:
         raise OpengatoError(
-            f"checkpoint {str(checkpoint)!r} is damaged ({error}). Next: delete it; the run goes on from the one before."
+            f"checkpoint {str(checkpoint)!r} is damaged ({error}). "
+            "Next: delete it; the run goes on from the one before."
         ) from None
     entries: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in tensors.items():

@@ -10,7 +10,6 @@ from pathlib import Path
 import torch
 
 from opengato.agent.agent import Agent
-from opengato.agent.config import preset
 from opengato.agent.episode import Episode
 from opengato.errors import OpengatoError
 from opengato.tasks.card import Card
@@ -82,7 +81,13 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
     history = agent.card.get("finetuned", [])
     agent.card["finetuned"] = [
         *history,
-        {"task": card.id, "demonstrations": len(episodes), "steps": config.steps, "seed": config.seed, "scratch": config.scratch},
+        {
+            "task": card.id,
+            "demonstrations": len(episodes),
+            "steps": config.steps,
+            "seed": config.seed,
+            "scratch": config.scratch,
+        },
     ]
     return agent.save(out / "agent")
 

@@ -1,4 +1,6 @@
-"""Metrics of a run: a line on the terminal, a JSON line, TensorBoard. Every line says how long the trainer waited for data."""
+"""Metrics of a run: a line on the terminal, a JSON line, TensorBoard. Every line says how long the trainer waited for
+data.
+"""
 
 from __future__ import annotations
 
@@ -41,8 +43,8 @@ class MetricsLog:
         self._hits = torch.zeros(len(self.tasks))
 
     def add(
-        self, step: int, loss: float, parts: tuple[torch.Tensor, torch.Tensor], waited: float, took: float, batch: Batch,
-        rate: float,
+        self, step: int, loss: float, parts: tuple[torch.Tensor, torch.Tensor], waited: float, took: float,
+        batch: Batch, rate: float,
     ) -> None:  # fmt: skip
         """Take in one step; writes a line when it is time."""
         losses, tasks = (tensor.cpu() for tensor in parts)
@@ -60,7 +62,9 @@ class MetricsLog:
 
     def _write(self, step: int, rate: float) -> None:
         per_task = {
-            task: round(float(self._sum[i] / self._hits[i]), 4) for i, task in enumerate(self.tasks) if self._hits[i] > 0
+            task: round(float(self._sum[i] / self._hits[i]), 4)
+            for i, task in enumerate(self.tasks)
+            if self._hits[i] > 0
         }
         line: dict[str, Any] = {
             "step": step,

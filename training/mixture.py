@@ -1,5 +1,5 @@
-"""The mixture: which pieces of which demonstrations a batch holds. A pure function of seed and step, so that a resumed run
-continues with the very next batch.
+"""The mixture: which pieces of which demonstrations a batch holds. A pure function of seed and step, so that a resumed
+run continues with the very next batch.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ class MixtureConfig:
             half of these are its end, half start anywhere in it.
         instruction_prompts: share that start with the task in words, drawn independently.
         segment_steps: timesteps of an episode in a sequence at most; None for as many as fit.
-        hide_actions: share of sequences in which past actions are hidden, so that the agent looks at the world rather than
+        hide_actions: share of sequences in which past actions are hidden, so that the agent looks at the world rather
+            than
             copy itself.
-        short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long memory.
+        short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long
+            memory.
     """
 
     rows: int = 32

@@ -124,7 +124,8 @@ def announce(agent: Agent, tasks: Sequence[TaskArrays], trainer: Trainer, resume
     kind = "bf16" if trainer.bf16 else "float32"
     why = "multiplied natively" if native_bf16(trainer.device) else "this processor has no native bf16"
     print(
-        f"{agent.model.num_parameters / 1e6:.1f} M parameters, {len(tasks)} tasks, {steps} timesteps of demonstrations; "
+        f"{agent.model.num_parameters / 1e6:.1f} M parameters, {len(tasks)} tasks, {steps} timesteps "
+        f"of demonstrations; "
         f"device {trainer.device}, {kind} ({why}), {torch.get_num_threads()} threads"
         + (f"; resumed at step {trainer.step}" if resumed else ""),
         flush=True,

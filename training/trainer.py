@@ -66,7 +66,9 @@ class Trainer:
         out: folder of the run, for checkpoints and metrics; None keeps nothing.
     """
 
-    def __init__(self, agent: Agent, tasks: Sequence[TaskArrays], config: TrainerConfig, out: Path | None = None) -> None:
+    def __init__(
+        self, agent: Agent, tasks: Sequence[TaskArrays], config: TrainerConfig, out: Path | None = None
+    ) -> None:
         if config.steps < 1:
             raise OpengatoError(f"steps is {config.steps}; legal: 1 or more.")
         self.agent, self.config, self.out = agent, config, out
@@ -128,7 +130,9 @@ class Trainer:
             losses, weights, tasks = self.agent.model.losses(batch)
         loss = (losses * weights).sum() / weights.sum()
         if not torch.isfinite(loss):
-            raise OpengatoError(f"the loss is {loss.item()} at step {self.step}. Next: a lower learning_rate, or precision=fp32.")
+            raise OpengatoError(
+                f"the loss is {loss.item()} at step {self.step}. Next: a lower learning_rate, or precision=fp32."
+            )
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.agent.model.parameters(), self.config.clip)
@@ -148,7 +152,12 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint into the run's folder."""
         assert self.out is not None
-        checkpoint.save(self.out, self.agent, self.optimizer, {"step": self.step, "config": json.loads(json.dumps(asdict(self.config)))})
+        checkpoint.save(
+            self.out,
+            self.agent,
+            self.optimizer,
+            {"step": self.step, "config": json.loads(json.dumps(asdict(self.config)))},
+        )
 
     def _batches(self, first: int, last: int) -> Iterator[Batch]:
         loader = DataLoader(
@@ -188,4 +197,7 @@ def native_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bf16 natively (on others it is slower than float32)."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    return bool(getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)() or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)())
+    return bool(
+        getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+        or getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)()
+    )

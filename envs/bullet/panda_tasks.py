@@ -112,4 +112,5 @@ class PandaPushEnv(PandaEnv):
 
 def _bounded(space: spaces.Dict, **values: Any) -> dict[str, Any]:
     """Values as float32 inside their boxes: a knock may throw the puck far."""
-    return {name: np.clip(np.float32(value), space[name].low, space[name].high) for name, value in values.items()}
+    boxes = {name: box for name, box in space.spaces.items() if isinstance(box, spaces.Box)}
+    return {name: np.clip(np.float32(value), boxes[name].low, boxes[name].high) for name, value in values.items()}

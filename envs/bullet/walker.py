@@ -172,7 +172,9 @@ class WalkerEnv(BulletEnv):
         forward, left = cos * velocity[0] + sin * velocity[1], cos * velocity[1] - sin * velocity[0]
         height = self._height - self._reference_height
         body = [height, np.sin(angle), np.cos(angle), 0.3 * forward, 0.3 * left, 0.3 * velocity[2], roll, pitch]
-        clipped = [np.clip(np.float32(part), -5.0, 5.0) for part in (body, positions, self._joint_velocities)]
+        clipped = [
+            np.clip(np.asarray(part, np.float32), -5.0, 5.0) for part in (body, positions, self._joint_velocities)
+        ]
         joints = np.stack(
             clipped[1:], axis=1
         ).ravel()  # position, velocity, position, …: the order the policies learned

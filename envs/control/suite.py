@@ -50,7 +50,7 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         native = self._suite.action_spec()
         self._low, self._high = native.minimum.astype(np.float64), native.maximum.astype(np.float64)
         self.action_space = spaces.Box(-1.0, 1.0, native.shape, np.float32)
-        self.observation_space = spaces.Dict(
+        self.observation_space = spaces.Dict(  # type: ignore[assignment]
             {
                 key: spaces.Box(-np.inf, np.inf, spec.shape or (1,), np.float32)
                 for key, spec in self._suite.observation_spec().items()
