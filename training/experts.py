@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -287,20 +286,3 @@ def describe(config: Config) -> dict[str, Any]:
         "hours": 0.0,
         "chosen": {"steps": 0, "mean_return": -1e9, "mean_action_change": 0.0},
     }
-
-
-def main(arguments: list[str]) -> None:
-    """`python -m opengato.training.experts task=… out=… steps=…`"""
-    types = {name: type(value) for name, value in asdict(Config(task="", out=Path())).items()}
-    types |= {"out": Path, "warm": Path}
-    given: dict[str, Any] = {}
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals or key not in types:
-            raise OpengatoError(f"unknown setting {argument!r}; legal: {', '.join(types)}")
-        given[key] = value.lower() == "true" if types[key] is bool else types[key](value)
-    train(Config(**given))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
