@@ -59,6 +59,12 @@ def test_resume_equals_uninterrupted(shape, tmp_path: Path) -> None:  # type: ig
     assert losses + again.run() == whole
 
 
+def test_another_runs_checkpoint_is_refused(tmp_path: Path) -> None:
+    trainer(out=tmp_path).run(stop_after=1)
+    with pytest.raises(OpengatoError, match="its seed is 0, this one's 1"):
+        trainer(replace(CONFIG, seed=1), out=tmp_path).resume()
+
+
 def test_the_loss_falls_on_a_batch_that_is_learnt_by_heart() -> None:
     fit = trainer(replace(CONFIG, steps=60, learning_rate=3e-3))
     batch = fit.mixture.batch(0)

@@ -47,6 +47,21 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("checkpoint-????????") if (path / "state.json").is_file())
 
 
+def check_identity(checkpoint: Path, identity: dict[str, Any]) -> None:
+    """Refuse to go on from another run's checkpoint. Raises OpengatoError that names what differs."""
+    try:
+        kept = dict(json.loads((checkpoint / "state.json").read_text())).get("identity", {})
+    except (OSError, ValueError) as error:
+        raise OpengatoError(f"checkpoint {str(checkpoint)!r} is damaged ({error}). Next: delete it.") from None
+    other = sorted(name for name in kept.keys() | identity.keys() if kept.get(name) != identity.get(name))
+    if other:
+        name = other[0]
+        raise OpengatoError(
+            f"{str(checkpoint.parent)!r} holds another run: its {name} is {kept.get(name)!r}, this one's "
+            f"{identity.get(name)!r}. Next: give another out=, or delete that folder."
+        )
+
+
 def load_state(checkpoint: Path, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
     """Restore the optimiser and return the saved state. Raises OpengatoError on a damaged checkpoint."""
     try:

@@ -42,7 +42,7 @@ class FinetuneConfig(TrainerConfig):
     agent: str = "first-light"
     scratch: bool = False
     demonstrations: int = 10
-    noise: float = 0.0
+    noise: float = 0.3
     data_dir: str = "data"
     out: str = "runs/finetune"
     plugins: list[str] = field(default_factory=list)
@@ -74,7 +74,8 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
     arrays = arrays_of(episodes, card.id, card.instruction, agent.codec(spec))
     learn_statistics(agent, [arrays])
     out = Path(config.out)
-    trainer = Trainer(agent, [arrays], config, out)
+    identity = {"agent": config.agent, "scratch": config.scratch, "demonstrations": config.demonstrations}
+    trainer = Trainer(agent, [arrays], config, out, identity)
     resumed = trainer.resume()
     announce(agent, [arrays], trainer, resumed)
     trainer.run()

@@ -69,7 +69,7 @@ def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     tasks = [open_task(card, config.data_dir, agent.vocabulary) for card in cards]
     learn_statistics(agent, tasks)
     out = Path(config.out)
-    trainer = Trainer(agent, tasks, config, out)
+    trainer = Trainer(agent, tasks, config, out, {"model": config.model, "shape": config.shape, "init": config.init})
     resumed = trainer.resume()
     announce(agent, tasks, trainer, resumed)
     began = time.time()
@@ -102,13 +102,15 @@ def open_task(card: Card, data_dir: str, vocabulary: Vocabulary) -> TaskArrays:
 def learn_statistics(agent: Agent, tasks: Sequence[TaskArrays]) -> None:
     """Take the statistics of embodiments that the agent does not know yet, over all tasks that share one.
 
-    Those it knows stay: its weights were fitted to them.
+    Those it knows stay, since its weights were fitted to them, unless the new demonstrations lie far outside (a pole
+    that swings, for an agent that has seen it balanced): then they would drown in the last bins, and are learnt anew.
     """
     groups: dict[str, list[TaskArrays]] = {}
     for task in tasks:
         groups.setdefault(task.spec.signature, []).append(task)
     for signature, members in groups.items():
-        if signature not in agent.statistics:
+        known = agent.statistics.get(signature)
+        if known is None or any(_outside(member, *known) for member in members):
             means, stds = zip(*(member.statistics() for member in members), strict=True)
             mean = np.mean(means, axis=0)
             spread = np.sqrt(np.mean(np.square(stds) + np.square(np.asarray(means) - mean), axis=0))
@@ -116,6 +118,14 @@ def learn_statistics(agent: Agent, tasks: Sequence[TaskArrays]) -> None:
         agent.specs[signature] = members[0].spec.describe()
         for member in members:
             member.codec = agent.codec(member.spec)
+
+
+def _outside(task: TaskArrays, mean: np.ndarray, std: np.ndarray) -> bool:
+    """Whether a number's typical value is beyond 30 standard deviations, where a bin is wider than one of them."""
+    values = np.asarray(task.steps.values[:: max(1, len(task.steps.values) // 10_000)])
+    discrete = task.codec.observation_scale.discrete
+    far = np.abs(values - mean)[:, ~discrete] > 30 * std[~discrete]
+    return bool(far.size and far.mean(0).max() > 0.05)
 
 
 def announce(agent: Agent, tasks: Sequence[TaskArrays], trainer: Trainer, resumed: bool) -> None:

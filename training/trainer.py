@@ -13,7 +13,7 @@ from typing import Any, Literal
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from opengato.agent.agent import Agent
+from opengato.agent.agent import Agent, load_weights
 from opengato.agent.model import Batch
 from opengato.errors import OpengatoError
 from opengato.training import checkpoint
@@ -64,14 +64,17 @@ class Trainer:
         tasks: its demonstrations.
         config: how.
         out: folder of the run, for checkpoints and metrics; None keeps nothing.
+        identity: what makes this run another run than one that `out` may hold; JSON values.
     """
 
     def __init__(
-        self, agent: Agent, tasks: Sequence[TaskArrays], config: TrainerConfig, out: Path | None = None
-    ) -> None:
+        self, agent: Agent, tasks: Sequence[TaskArrays], config: TrainerConfig, out: Path | None = None,
+        identity: dict[str, Any] | None = None,
+    ) -> None:  # fmt: skip
         if config.steps < 1:
             raise OpengatoError(f"steps is {config.steps}; legal: 1 or more.")
         self.agent, self.config, self.out = agent, config, out
+        self.identity = {**(identity or {}), "tasks": [task.task for task in tasks], "seed": config.seed}
         self.device = next(agent.model.parameters()).device
         self.tasks = [task.task for task in tasks]
         self.mixture = Mixture(tasks, agent.model.config, config.mixture, config.weights, config.seed)
@@ -84,10 +87,10 @@ class Trainer:
         found = checkpoint.checkpoints(self.out) if self.out else []
         if not found:
             return False
-        from opengato.agent.agent import load_weights
-
+        checkpoint.check_identity(found[-1], self.identity)
         load_weights(self.agent.model, found[-1] / "model.safetensors")
-        self.step = int(checkpoint.load_state(found[-1], self.optimizer)["step"])
+        state = checkpoint.load_state(found[-1], self.optimizer)
+        self.step = int(state["step"])
         return True
 
     def run(self, stop_after: int | None = None) -> list[float]:
@@ -156,7 +159,7 @@ class Trainer:
             self.out,
             self.agent,
             self.optimizer,
-            {"step": self.step, "config": json.loads(json.dumps(asdict(self.config)))},
+            {"step": self.step, "identity": self.identity, "config": json.loads(json.dumps(asdict(self.config)))},
         )
 
     def _batches(self, first: int, last: int) -> Iterator[Batch]:
