@@ -20,9 +20,12 @@ class ModelConfig:
         vocabulary: rows of the text table; a loaded vocabulary may use fewer.
         pooled: several observation tokens share a position and all action tokens are decoded in one pass; otherwise one
             position per token, actions decoded one by one (the paper).
+        own_actions: whether an agent sees what it did before. Off, its own actions take no position: it looks
+            at the world rather than copy itself, and twice as many timesteps fit. A demonstration in a prompt always
+            shows its actions.
         value_group: observation numbers per position when pooled; 0 puts all of a timestep into one.
         picture_positions: positions per timestep's pictures when pooled and the action is numeric.
-        reading_positions: positions of the pictures when pooled and the action is text.
+        picture_grid: tiles to a side, each with a position, of the pictures when pooled and the action is text.
         slots: rows of the table that says which number is which; a spec takes a run of rows by its signature.
         value_features: Fourier features of a bin, so that the embedding knows the bins' order; 0 for a free table
             (the paper).
@@ -33,7 +36,8 @@ class ModelConfig:
         patch_channels: channels of the patch encoder.
         patch_width: size of a patch's vector before pooling.
         patch_pool: how a patch's feature map becomes a vector.
-        picture_queries, picture_heads: of the attention that pools patches.
+        trunk_channels, trunk_layers: of the convolutions that see whole pictures when pooled.
+        picture_maps: how many things the pooled picture of who acts is searched for.
         stochastic_depth: chance to skip a sublayer in pretraining.
         decode: how a continuous action is read off its distribution over bins.
     """
@@ -46,9 +50,10 @@ class ModelConfig:
     window: int = 128
     vocabulary: int = 2048
     pooled: bool = True
+    own_actions: bool = False
     value_group: int = 0
     picture_positions: int = 1
-    reading_positions: int = 8
+    picture_grid: int = 4
     slots: int = 2048
     value_features: int = 32
     normalize: bool = True
@@ -57,10 +62,15 @@ class ModelConfig:
     patch_channels: int = 32
     patch_width: int = 128
     patch_pool: Literal["flatten", "mean"] = "flatten"
-    picture_queries: int = 8
-    picture_heads: int = 4
+    trunk_channels: int = 48
+    trunk_layers: int = 2
+    picture_maps: int = 32
     stochastic_depth: float = 0.0
     decode: Literal["mean", "mode", "sample"] = "mean"
+
+    def __post_init__(self) -> None:
+        if not (self.pooled or self.own_actions):
+            raise OpengatoError("own_actions=false needs pooled=true: actions decoded one by one must be seen.")
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> ModelConfig:
@@ -73,8 +83,8 @@ class ModelConfig:
 
 
 _PAPER = ModelConfig(
-    window=1024, vocabulary=32000, pooled=False, slots=512, value_features=0, normalize=False, target_smoothing=0.0,
-    patch_stem=1, patch_channels=96, patch_pool="mean", stochastic_depth=0.1, decode="sample",
+    window=1024, vocabulary=32000, pooled=False, own_actions=True, slots=512, value_features=0, normalize=False,
+    target_smoothing=0.0, patch_stem=1, patch_channels=96, patch_pool="mean", stochastic_depth=0.1, decode="sample",
 )  # fmt: skip
 
 # Block counts, widths and head sizes of the last three: Gato, table 5.

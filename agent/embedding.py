@@ -16,8 +16,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
-from opengato.agent.images import PatchEncoder, PicturePool
 from opengato.agent.layout import MAX_POOLED_TEXT
+from opengato.agent.patches import PatchEncoder
+from opengato.agent.pictures import PictureEncoder
 from opengato.agent.pieces import ROLE_OBSERVATION, Laid, Numbers, Pictures, PooledText
 from opengato.agent.spec import MAX_CLASSES
 from opengato.agent.values import BINS
@@ -121,7 +122,7 @@ class Embedding(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.width, self.pooled_pictures = config.width, config.pooled
+        self.width, self.pooled = config.width, config.pooled
         self.numbers = NumberEmbedding(config)
         self.text = nn.Embedding(config.vocabulary, config.width)
         self.role = nn.Embedding(4, config.width)
@@ -129,9 +130,10 @@ class Embedding(nn.Module):
         scale = 0.5 if config.pooled else 0.02
         for table in (self.text, self.role, self.index):
             nn.init.normal_(table.weight, std=scale)
-        self.patches = PatchEncoder(config)
-        if config.pooled:
-            self.pool = PicturePool(config)
+        if not config.pooled:
+            self.patches = PatchEncoder(config)
+        else:
+            self.pictures = PictureEncoder(config)
             self.mix_text = nn.Sequential(
                 nn.LayerNorm(config.width),
                 nn.Linear(config.width, config.width),
@@ -160,12 +162,10 @@ class Embedding(nn.Module):
         return out.index_copy(0, torch.cat(dest), torch.cat([row.to(out.dtype) for row in rows])) if dest else out
 
     def _pictures(self, pictures: Pictures) -> torch.Tensor:
-        patches = [self.patches(pixels) for pixels in pictures.pixels]
-        if not self.pooled_pictures:
-            index = torch.arange(patches[0].shape[1], device=patches[0].device).clamp(max=511)
-            return patches[0] + self.index(index)
-        seen = [p + self.pool.camera.weight[camera] for p, camera in zip(patches, pictures.cameras, strict=True)]
-        return self.pool(torch.cat(seen, 1), pictures.dest.shape[1], pictures.reading)
+        if self.pooled:
+            return self.pictures(pictures.pixels, pictures.cameras, pictures.dest.shape[1], pictures.reading)
+        patches = self.patches(pictures.pixels[0])
+        return patches + self.index(torch.arange(patches.shape[1], device=patches.device).clamp(max=511))
 
     def _pooled(self, pooled: PooledText) -> torch.Tensor:
         """Texts in one position each: word ⊙ place, summed, so that the order counts."""

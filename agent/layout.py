@@ -8,6 +8,7 @@ of a timestep one position (or a few), each text one, all numbers one, and all a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -46,14 +47,21 @@ class Layout:
     Args:
         spec: of the embodiment.
         config: of the model.
+        actions: whether actions take positions; by default as the model sees those of its own episode.
     """
 
-    def __init__(self, spec: Spec, config: ModelConfig) -> None:
-        self.spec = spec
+    def __init__(self, spec: Spec, config: ModelConfig, actions: bool | None = None) -> None:
+        self.spec, self.config = spec, config
         self.pooled = config.pooled
         self.parts = _pooled(spec, config) if config.pooled else _flat(spec)
-        self.action_positions = 0 if spec.text_action else (1 if config.pooled else spec.num_actions)
+        shown = config.own_actions if actions is None else actions
+        self.action_positions = 0 if spec.text_action or not shown else (1 if config.pooled else spec.num_actions)
         self.slot = int(spec.signature, 16) % config.slots
+
+    @cached_property
+    def demonstration(self) -> Layout:
+        """The layout of a demonstration in a prompt: its actions are seen in any case."""
+        return Layout(self.spec, self.config, actions=True)
 
     def slots(self, start: int, size: int, total: int, *, action: bool = False) -> np.ndarray:
         """Slot rows of `size` numbers from column `start`; int64 [size]. Paper layouts count within the timestep."""
@@ -86,7 +94,7 @@ def patches(feature: Feature) -> int:
 def _pooled(spec: Spec, config: ModelConfig) -> tuple[Part, ...]:
     parts = []
     if spec.images:
-        positions = config.reading_positions if spec.text_action else config.picture_positions
+        positions = config.picture_grid**2 if spec.text_action else config.picture_positions
         parts.append(Part("image", spec.images, positions=positions))
     # A body reads its instruction again at every step, so it gets one position; a speaker reads word by word.
     parts += [Part("text", (feature,), positions=0 if spec.text_action else 1) for feature in spec.texts]

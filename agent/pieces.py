@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from opengato.agent.codec import Codec, Timesteps
-from opengato.agent.layout import MAX_POOLED_TEXT, Layout
+from opengato.agent.layout import MAX_POOLED_TEXT, Layout, pictures
 
 ROLE_SEPARATOR, ROLE_OBSERVATION, ROLE_ACTION, ROLE_INSTRUCTION = range(4)
 
@@ -59,7 +59,7 @@ class Pictures(Tensors):
 
     Args:
         pixels: per feature uint8 [n, height, width, channels].
-        cameras: per feature the number of its camera.
+        cameras: per feature the number of its first picture.
         reading: whether they are looked at to write a text.
         dest: int64 [n, positions].
     """
@@ -156,7 +156,8 @@ class Pieces:
             self._reply(codec, steps.replies, action_start, task, weight)
         elif steps.actions is not None:
             tokens = codec.action_scale.tokens(steps.actions)
-            self.act(layout, codec, tokens, _run(action_start, layout.action_positions), keep)
+            if layout.action_positions:
+                self.act(layout, codec, tokens, _run(action_start, layout.action_positions), keep)
             if weight:
                 self._target(layout, codec, tokens, action_start, task, weight)
 
@@ -169,7 +170,8 @@ class Pieces:
             at = offsets[:, column]
             if part.kind == "image":
                 pixels = [steps.images[feature.path] for feature in part.features]
-                cameras = [(layout.slot + c) % self.total_slots for c in range(len(pixels))]
+                before = np.cumsum([0] + [pictures(feature) for feature in part.features])
+                cameras = [int(layout.slot + c) % self.total_slots for c in before[:-1]]
                 facts: dict[str, Any] = {"cameras": cameras, "reading": layout.spec.text_action}
                 self._put(("pictures", layout.slot, part), facts, *pixels, _run(at, part.positions))
             elif part.kind == "values":

@@ -95,8 +95,9 @@ class Policy:
         if self.codec.spec.text_action:
             return self._write(rows, last)
         tokens = self._pick_all(last) if self.layout.pooled else self._pick_in_turn(rows, last)
-        for row, picked in zip(rows, tokens, strict=True):
-            self._last[row] = picked
+        if self.layout.action_positions:
+            for row, picked in zip(rows, tokens, strict=True):
+                self._last[row] = picked
         return [self.codec.action(picked) for picked in tokens]
 
     def _lead(self, pieces: Pieces, rows: list[int], base: np.ndarray) -> None:

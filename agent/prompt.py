@@ -34,8 +34,8 @@ def prompt_positions(config: ModelConfig) -> int:
 
 
 def tail(layout: Layout, steps: Timesteps, positions: int, end: int | None = None) -> Timesteps:
-    """The last whole timesteps before `end` that fit into so many positions."""
-    parts, action = layout.lengths(steps)
+    """The last whole timesteps before `end` that fit into so many positions of a prompt."""
+    parts, action = layout.demonstration.lengths(steps)
     end = len(steps) if end is None else end
     length = (parts.sum(1) + action)[:end][::-1].cumsum()
     return steps[end - int(np.searchsorted(length, positions, side="right")) : end]
@@ -49,6 +49,7 @@ def place(
     pieces.text([words], np.asarray([start]), ROLE_INSTRUCTION)
     used = len(words)
     if demonstration is not None and len(demonstration):
+        layout = layout.demonstration
         parts, action = layout.lengths(demonstration)
         length = parts.sum(1) + action
         pieces.add(layout, codec, demonstration, start + used + np.cumsum(length) - length)

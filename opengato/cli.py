@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import sys
 import typing
 from collections.abc import Sequence
@@ -43,6 +44,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.commands:ReferencesConfig",
         "opengato.commands:references",
         "measure random and demonstrator",
+    ),
+    "scorecard": (
+        "opengato.evaluation.scorecard:ScorecardConfig",
+        "opengato.commands:scorecard",
+        "write an agent's scores into its card and a table",
     ),
     "vocabulary": (
         "opengato.training.vocabulary:VocabularyConfig",
@@ -111,7 +117,9 @@ def compose(command: str, kind: type, words: Sequence[str]) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    free = {field.name for field in dataclasses.fields(kind) if field.default_factory is dict}
     words = [f"+{word}" if word.startswith("preset=") else word for word in words]
+    words = [f"++{word}" if re.split(r"[.=]", word)[0] in free else word for word in words]  # any key is legal there
     if command == "list" and words and "=" not in words[0]:
         words[0] = f"what={words[0]}"
     loose = [word for word in words if "=" not in word]

@@ -305,6 +305,17 @@ def references(config: ReferencesConfig, as_json: bool) -> Any:
     return {"scores": str(path)} if as_json else None
 
 
+def scorecard(config: Any, as_json: bool) -> Any:
+    """Write an agent's scores into its card."""
+    from opengato.evaluation.scorecard import publish
+
+    path = publish(config)
+    if as_json:
+        return {"card": str(path)}
+    print(f"card: {path}")
+    return None
+
+
 def vocabulary(config: Any, as_json: bool) -> Any:
     """Learn a vocabulary from the texts of demonstrations."""
     from opengato.training.vocabulary import learn

@@ -28,9 +28,7 @@ class MixtureConfig:
             half of these are its end, half start anywhere in it.
         instruction_prompts: share that start with the task in words, drawn independently.
         segment_steps: timesteps of an episode in a sequence at most; None for as many as fit.
-        hide_actions: share of sequences in which past actions are hidden, so that the agent looks at the world rather
-            than
-            copy itself.
+        hide_actions: share of sequences in which past actions are hidden, for a model that sees its own.
         short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long
             memory.
     """
@@ -92,7 +90,7 @@ class Mixture:
         demonstration = self._demonstration(task, layout, rng) if rng.random() < config.demonstration_prompts else None
         episode = int(rng.integers(len(task)))
         steps = self._chunk(task, episode, rng, room)
-        prompt = self._size(layout, demonstration) + min(len(words), 48)
+        prompt = self._size(layout.demonstration, demonstration) + min(len(words), 48)
         parts, action = layout.lengths(steps)
         sizes = parts.sum(1) + action
         fits = int(np.searchsorted(np.cumsum(sizes), room - prompt, side="right"))

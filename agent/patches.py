@@ -1,4 +1,4 @@
-"""Pictures to vectors: 16 × 16 patches, a small residual network on each alone, and attention that pools them."""
+"""Pictures as Gato sees them: 16 × 16 patches, a small residual network on each alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
 from opengato.agent.spec import PATCH
-from opengato.agent.transformer import attend
 
 INTERVALS = 128  # Gato, appendix C.3: a patch's row and column interval is quantised to 128 places
 
@@ -77,39 +76,3 @@ def split(pixels_NHWC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.
     row = intervals(rows)[:, None].expand(rows, columns, 2).flatten(0, 1).repeat(pictures, 1)
     column = intervals(columns)[None].expand(rows, columns, 2).flatten(0, 1).repeat(pictures, 1)
     return x.flatten(1, 3), row, column
-
-
-class PicturePool(nn.Module):
-    """Pools the patches of a timestep's pictures into few positions: learned queries look the patches through.
-
-    Args:
-        config: of the model.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        width, self.heads = config.patch_width, config.picture_heads
-        self.camera = nn.Embedding(config.slots, width)
-        nn.init.normal_(self.camera.weight, std=0.02)
-        self.norm = nn.LayerNorm(width)
-        self.mix = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
-        self.query = nn.Parameter(torch.randn(config.picture_queries, width))
-        self.key_value = nn.Linear(width, 2 * width)
-        total = config.picture_queries * width
-        self.acting = nn.Linear(total, config.picture_positions * config.width)
-        self.reading = nn.Linear(width, config.width)
-        self.queries, self.reading_positions = config.picture_queries, config.reading_positions
-        if self.reading_positions != self.queries:
-            self.reading = nn.Linear(total, self.reading_positions * config.width)
-
-    def forward(self, patches_NPD: torch.Tensor, positions: int, reading: bool) -> torch.Tensor:
-        """float [n, P, patch_width] to [n, positions, width]."""
-        n, count, width = patches_NPD.shape
-        x = patches_NPD + self.mix(self.norm(patches_NPD))
-        key, value = self.key_value(x).view(n, count, 2, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        query = self.query.to(key.dtype).view(1, self.queries, self.heads, -1).transpose(1, 2).expand(n, -1, -1, -1)
-        seen = attend(query, key, value).transpose(1, 2).reshape(n, self.queries, width)
-        if reading and self.reading_positions == self.queries:
-            return self.reading(seen)
-        out = (self.reading if reading else self.acting)(seen.flatten(1))
-        return out.view(n, positions, -1)

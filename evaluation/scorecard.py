@@ -1,0 +1,112 @@
+"""From an evaluation's results to an agent's card and to the README's table: no score is copied by hand."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from opengato.agent.agent import find
+from opengato.errors import OpengatoError
+from opengato.evaluation.evaluate import RESULTS, read_results
+from opengato.evaluation.provenance import write_json
+
+BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
+KEPT = ("score", "interval", "mean_return", "success", "n", "prompt", "perplexity")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ScorecardConfig:
+    """Publishing scores.
+
+    Args:
+        agent: whose results; a shipped agent's name or a folder. Its card.json is written.
+        out: folder that holds results.json.
+        prompt: rows of this prompt.
+        readme: a Markdown file that gets a table between `<!-- scores -->` and `<!-- end of scores -->`; "" for none.
+    """
+
+    agent: str = "first-light"
+    out: str = "report"
+    prompt: str = "demonstration"
+    readme: str = ""
+
+
+def publish(config: ScorecardConfig) -> Path:
+    """Write the scores of an agent into its card, and a table of them into a Markdown file.
+
+    Returns:
+        The card.
+
+    Raises:
+        OpengatoError: there are no such results, or the file has no place for a table.
+    """
+    rows = chosen(read_results(config.out), config.agent, config.prompt)
+    if not rows:
+        raise OpengatoError(
+            f"{config.out}/{RESULTS} has no rows of agent {config.agent!r} with prompt {config.prompt!r}. "
+            f"Next: opengato evaluate agent={config.agent} prompt={config.prompt} out={config.out} 'tasks=[…]'"
+        )
+    page = _page(config.readme, rows) if config.readme else None  # refused before anything is written
+    path = find(config.agent) / "card.json"
+    card = json.loads(path.read_text(encoding="utf-8"))
+    about = json.loads((Path(config.out) / RESULTS).read_text(encoding="utf-8"))["about"]
+    card["scores"] = {row["task"]: {name: row[name] for name in KEPT if row.get(name) is not None} for row in rows}
+    card["mean_score_of_trained_tasks"] = round(mean(trained(rows)), 1)
+    card["evaluation"] = {"prompt": config.prompt, "commit": about["commit"], "machine": about["machine"]}
+    write_json(path, card)
+    if page is not None:
+        Path(config.readme).write_text(page, encoding="utf-8")
+    return path
+
+
+def chosen(rows: list[Row], agent: str, prompt: str) -> list[Row]:
+    """The rows of an agent outside of comparisons, played in full, by task."""
+    kept = [row for row in rows if row["agent"] == agent and row["prompt"] == prompt]
+    return sorted((row for row in kept if not row["stage"] and row["max_steps"] is None), key=lambda row: row["task"])
+
+
+def trained(rows: list[Row]) -> list[float]:
+    """Scores of the tasks that are not held out; those without a scale are left out."""
+    return [row["score"] for row in rows if row["split"] == "train" and row["score"] is not None]
+
+
+def markdown(rows: list[Row]) -> str:
+    """A summary line and a table."""
+    families: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        families[row["family"]].append(row)
+    by_family = ", ".join(f"{name} {mean(trained(of)):.0f}" for name, of in sorted(families.items()) if trained(of))
+    counts = sorted({row["n"] for row in rows})
+    lines = [
+        f"Mean score of the {len(trained(rows))} trained tasks: **{mean(trained(rows)):.0f}**; by family: {by_family}. "
+        f"Prompt: {rows[0]['prompt']}; rollouts a task: {', '.join(map(str, counts))}.",
+        "",
+        "| task | return | random | demonstrator | success | score, 95 % interval |",
+        "|---|---|---|---|---|---|",
+        *(_line(row) for row in rows),
+    ]
+    return "\n".join(lines)
+
+
+def _line(row: Row) -> str:
+    name = f"`{row['task']}`" + (" (held out)" if row["split"] == "held_out" else "")
+    success = "" if row.get("success") is None else f"{row['success']:.0%}"
+    score = "no scale"
+    if row["score"] is not None:
+        score = f"{row['score']:.0f}" + (" [{:.0f}, {:.0f}]".format(*row["interval"]) if row["interval"] else "")
+    numbers = " | ".join("" if row[key] is None else f"{row[key]:.4g}" for key in ("mean_return", "random", "expert"))
+    return f"| {name} | {numbers} | {success} | {score} |"
+
+
+def _page(path: str, rows: list[Row]) -> str:
+    text = Path(path).read_text(encoding="utf-8") if Path(path).is_file() else ""
+    if text.count(BEGIN) != 1 or text.count(END) != 1:
+        raise OpengatoError(f"{path!r} has no single {BEGIN} … {END}. Next: put both where the table should be.")
+    part = f"{BEGIN}\n{markdown(rows)}\n{END}"
+    return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: part, text, flags=re.DOTALL)
