@@ -142,7 +142,8 @@ class Embedding(nn.Module):
             )
 
     def forward(self, laid: Laid, size: int) -> torch.Tensor:
-        """Vectors of `size` flat positions, float [size, D]; a position that holds nothing is zero."""
+        """Vectors of `size` flat positions, float [size, D]; a position that holds nothing is zero. What goes to
+        position `size` is dropped (`Pieces.done`, spare)."""
         device = self.text.weight.device
         dest, rows = [], []
         for numbers in laid.numbers:
@@ -158,8 +159,10 @@ class Embedding(nn.Module):
         for pooled in laid.pooled:
             dest.append(pooled.dest)
             rows.append(self._pooled(pooled))
-        out = torch.zeros(size, self.width, device=device)
-        return out.index_copy(0, torch.cat(dest), torch.cat([row.to(out.dtype) for row in rows])) if dest else out
+        out = torch.zeros(size + 1, self.width, device=device)
+        if dest:
+            out = out.index_copy(0, torch.cat(dest), torch.cat([row.to(out.dtype) for row in rows]))
+        return out[:size]
 
     def _pictures(self, pictures: Pictures) -> torch.Tensor:
         if self.pooled:

@@ -141,8 +141,9 @@ class Model(nn.Module):
         h = self.hidden(batch)
         parts = [self._action_loss(h, target) for target in batch.laid.targets]
         parts += [self._word_loss(h, target) for target in batch.laid.word_targets]
-        losses, weights, tasks = zip(*parts, strict=True)
-        return torch.cat(losses), torch.cat(weights), torch.cat(tasks)
+        losses, weights, tasks = (torch.cat(column) for column in zip(*parts, strict=True))
+        counts = weights > 0
+        return losses[counts], weights[counts], tasks[counts]
 
     def _action_loss(self, h: torch.Tensor, target: Targets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         source = target.source[:, :1] if self.config.pooled else target.source

@@ -247,14 +247,23 @@ class Pieces:
         self._facts.setdefault(key, facts)
         self._groups[key].append(arrays)
 
-    def done(self) -> Laid:
-        """Everything added so far as tensors, timesteps of equal shape together."""
+    def done(self, spare: int | None = None) -> Laid:
+        """Everything added so far as tensors, timesteps of equal shape together.
+
+        Args:
+            spare: a flat position past the last one. Where given, each group is filled up to a round number of rows,
+                and what fills it goes there: the matrix library compiles a product for every new shape, which costs
+                more than the product.
+        """
         laid = Laid([], [], [], [], [], [])
         for key, entries in self._groups.items():
             facts: dict[str, Any] = {
                 name: torch.as_tensor(v) if isinstance(v, np.ndarray) else v for name, v in self._facts[key].items()
             }
-            columns = [_tensor(np.concatenate(column)) for column in zip(*entries, strict=True)]
+            arrays = [np.concatenate(column) for column in zip(*entries, strict=True)]
+            if spare is not None:
+                arrays = _filled(key[0], arrays, spare)
+            columns = [_tensor(array) for array in arrays]
             if key[0] == "pictures":
                 laid.pictures.append(Pictures(pixels=columns[:-1], dest=columns[-1], **facts))
             elif key[0] in ("values", "actions"):
@@ -271,6 +280,26 @@ class Pieces:
             else:
                 laid.word_targets.append(WordTargets(*columns))
         return laid
+
+
+# Which column of a group says where a row goes; targets have none, and are filled with rows of no weight.
+_DEST = {"pictures": -1, "values": 1, "actions": 1, "words": 3, "pooled": 2}
+_WEIGHT = -2
+
+
+def _filled(kind: str, arrays: list[np.ndarray], spare: int) -> list[np.ndarray]:
+    """Repeat the first row until the number of rows has three leading binary digits and zeros behind them."""
+    rows = len(arrays[0])
+    unit = 1 << max(3, (rows - 1).bit_length() - 3)
+    extra = -rows % unit
+    if not extra:
+        return arrays
+    filled = [np.concatenate([array, np.repeat(array[:1], extra, axis=0)]) for array in arrays]
+    if kind in _DEST:
+        filled[_DEST[kind]][rows:] = spare
+    else:
+        filled[_WEIGHT][rows:] = 0
+    return filled
 
 
 def _run(start: np.ndarray, count: int) -> np.ndarray:

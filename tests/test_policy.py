@@ -151,6 +151,23 @@ def test_an_episode_far_longer_than_the_window_goes_on() -> None:
         assert zoo.ACTION.contains(policy.act(zoo.OBSERVATION.sample()))
 
 
+def test_own_actions_take_no_position_but_a_demonstrations_are_seen() -> None:
+    agent = Agent.new(SMALL, seed=3)
+    spec = Spec(zoo.OBSERVATION, zoo.ACTION)
+    layout = Layout(spec, SMALL)
+    assert (layout.action_positions, layout.demonstration.action_positions) == (0, 1)
+    assert Layout(spec, replace(SMALL, own_actions=True)).action_positions == 1
+    shown, other = episode(2, zoo.ACTION, 5), episode(2, zoo.ACTION, 6)
+    prompts = [Prompt(None, shown), Prompt(None, replace(shown, actions=other.actions))]
+    one, two = (agent.policy(spec, prompt)._stream.keys[-1] for prompt in prompts)
+    assert not torch.equal(one, two)
+
+
+def test_actions_decoded_one_by_one_must_be_seen() -> None:
+    with pytest.raises(OpengatoError, match="own_actions=false needs pooled=true"):
+        replace(FLAT, own_actions=False)
+
+
 @pytest.mark.parametrize("name", ["pooled", "flat"])
 def test_agents_survive_saving(name: str, tmp_path: Path) -> None:
     agent = Agent.new(CONFIGS[name], seed=2)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from opengato.agent import Agent, Episode, Spec
+from opengato.agent import Agent, Episode, Spec, pieces
 from opengato.agent.agent import shipped
+from opengato.cli import compose
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
 from opengato.training.arrays import arrays_of, open_arrays
@@ -97,8 +98,23 @@ def test_every_position_is_used_once_and_little_is_padding() -> None:
     laid = batch.laid
     dest = [part.dest.flatten() for part in (*laid.numbers, *laid.pictures, *laid.words, *laid.pooled)]
     taken = torch.cat(dest)
+    taken = taken[taken < batch.segment.numel()]  # what fills a group up goes past the end
     assert len(taken.unique()) == len(taken)
     assert set(taken.tolist()) == set(torch.nonzero(batch.segment.flatten() >= 0).flatten().tolist())
+
+
+@pytest.mark.parametrize("shape", [SMALL, FLAT], ids=["pooled", "flat"])
+def test_filling_groups_up_changes_no_loss(shape, monkeypatch: pytest.MonkeyPatch) -> None:  # type: ignore[no-untyped-def]
+    agent = Agent.new(shape, seed=0)
+    agent.model.eval()
+    mixture = Mixture(tasks(agent), shape, MixtureConfig(rows=2), seed=1)
+    filled = mixture.batch(3)
+    monkeypatch.setattr(pieces, "_filled", lambda kind, arrays, spare: arrays)
+    ragged = mixture.batch(3)
+    assert {len(target.weight) % 8 for target in filled.laid.targets} == {0}
+    assert any(len(target.weight) % 8 for target in ragged.laid.targets)
+    for one, two in zip(agent.model.losses(filled), agent.model.losses(ragged), strict=True):
+        torch.testing.assert_close(one, two)
 
 
 def test_a_position_sees_only_its_own_segments_past() -> None:
@@ -159,6 +175,12 @@ def test_arrays_on_disk_hold_what_the_episodes_hold(tmp_path: Path) -> None:
         assert (a.replies, None if a.actions is None else a.actions.tolist()) == (
             b.replies, None if b.actions is None else b.actions.tolist(),
         )  # fmt: skip
+
+
+def test_shape_and_weights_take_keys_of_their_own() -> None:
+    config = compose("train", TrainConfig, ["shape={width:64,blocks:2}", "weights={mylab/walk:2.5}", "shape.heads=4"])
+    assert config.shape == {"width": 64, "blocks": 2, "heads": 4}
+    assert config.weights == {"mylab/walk": 2.5}
 
 
 def test_held_out_tasks_are_refused_and_absent_from_what_ships() -> None:

@@ -55,7 +55,7 @@ class MetricsLog:
         self._busy += took
         self._count += 1
         self._positions += int((batch.segment >= 0).sum())
-        self._timesteps += sum(len(target.weight) for target in batch.laid.targets)
+        self._timesteps += sum(int((target.weight > 0).sum()) for target in batch.laid.targets)
         if self._busy >= self.every_s or step == self.steps:
             self._write(step, rate)
             self._clear()

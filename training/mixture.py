@@ -77,7 +77,7 @@ class Mixture:
                 taken = self._segment_into(pieces, rng, row, used, segment)
                 used, segment, misses = used + taken, segment + bool(taken), misses + (not taken)
         arrays = (self._position, self._segment, self._step, self._horizon)
-        return Batch(pieces.done(), *(torch.from_numpy(array) for array in arrays))
+        return Batch(pieces.done(spare=self.config.rows * length), *(torch.from_numpy(array) for array in arrays))
 
     def _segment_into(self, pieces: Pieces, rng: np.random.Generator, row: int, used: int, segment: int) -> int:
         """Draw one segment and lay it out behind what is in the row; returns its positions, 0 if nothing fits."""
