@@ -38,6 +38,8 @@ class ModelConfig:
         patch_pool: how a patch's feature map becomes a vector.
         trunk_channels, trunk_layers: of the convolutions that see whole pictures when pooled.
         picture_maps: how many things the pooled picture of who acts is searched for.
+        horizon: how many timesteps an acting agent looks back, itself included; 0 for all in the window. Training draws
+            shorter histories as well (`MixtureConfig.short_history`).
         stochastic_depth: chance to skip a sublayer in pretraining.
         decode: how a continuous action is read off its distribution over bins.
     """
@@ -65,6 +67,7 @@ class ModelConfig:
     trunk_channels: int = 48
     trunk_layers: int = 2
     picture_maps: int = 32
+    horizon: int = 0
     stochastic_depth: float = 0.0
     decode: Literal["mean", "mode", "sample"] = "mean"
 

@@ -30,12 +30,14 @@ class Policy:
         batch_size: number of environments; None for one, whose observations and actions then come bare.
         seed: of the sampling.
         decode: "mean", "mode" or "sample" for continuous actions; None for the model's own.
+        horizon: how many timesteps the agent looks back, itself included; 0 for all in the window, None for the model's
+            own. Who writes always sees the whole conversation.
         temperature: for classes and words; 0 takes the likeliest.
     """
 
     def __init__(
         self, model: Model, codec: Codec, prompt: Prompt | None = None, *, batch_size: int | None = None, seed: int = 0,
-        decode: str | None = None, temperature: float = 0.0,
+        decode: str | None = None, temperature: float = 0.0, horizon: int | None = None,
     ) -> None:  # fmt: skip
         self.model, self.codec = model, codec
         self.layout = Layout(codec.spec, model.config)
@@ -49,13 +51,16 @@ class Policy:
         self._generator = torch.Generator(self.device).manual_seed(seed)
         self._last: list[np.ndarray | int | None] = [None] * self.rows  # the action token that is not in the stream yet
         self._written = np.zeros(self.rows, np.int64)  # words of the last reply that are in the stream
-        self._stream = Stream(model, self.rows, self._embed_prompt(prompt or Prompt()))
+        self._time = np.zeros(self.rows, np.int64)  # timesteps of each row's episode so far
+        horizon = 0 if codec.spec.text_action else model.config.horizon if horizon is None else horizon
+        self._stream = Stream(model, self.rows, self._embed_prompt(prompt or Prompt()), horizon)
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Start new episodes in these rows (all by default); the prompt stays."""
         chosen = list(range(self.rows)) if rows is None else list(rows)
         for row in chosen:
             self._last[row] = None
+        self._time[chosen] = 0
         self._stream.clear(torch.as_tensor(chosen, dtype=torch.long, device=self.device))
 
     def act(self, observation: Any) -> Any:
@@ -90,7 +95,10 @@ class Policy:
         pieces.observe(self.layout, self.codec, steps, base + lead)
         x = self.model.embedding(pieces.done().to(self.device), len(rows) * width).view(len(rows), width, -1)
         index = torch.as_tensor(rows, device=self.device)
-        hidden = self._stream.feed(x, torch.as_tensor(lengths, device=self.device), index)
+        before = np.arange(width) < lead[:, None]  # the last action belongs to the timestep before
+        when = torch.as_tensor(self._time[rows][:, None] - before, device=self.device)
+        self._time[rows] += 1
+        hidden = self._stream.feed(x, torch.as_tensor(lengths, device=self.device), index, when)
         last = hidden[torch.arange(len(rows), device=self.device), torch.as_tensor(lengths - 1, device=self.device)]
         if self.codec.spec.text_action:
             return self._write(rows, last)
@@ -145,7 +153,8 @@ class Policy:
                 dest = np.arange(len(rows))[:, None]
                 pieces.act(self.layout, self.codec, tokens, dest, where=slice(number, number + 1))
                 x = self.model.embedding(pieces.done().to(self.device), len(rows))[:, None]
-                h_nD = self._stream.feed(x, one, index)[:, 0]
+                now = torch.as_tensor(self._time[rows][:, None] - 1, device=self.device)
+                h_nD = self._stream.feed(x, one, index, now)[:, 0]
         return out
 
     def _choose(self, logits_nAC: torch.Tensor, discrete: bool, classes: np.ndarray) -> np.ndarray:

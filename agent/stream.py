@@ -21,11 +21,12 @@ class Stream:
         model: in evaluation mode.
         rows: how many.
         prompt_PD: embedded prompt, float [P, D]; P may be 0.
+        horizon: how many timesteps a position looks back (the prompt is always seen); 0 for all that the ring holds.
     """
 
-    def __init__(self, model: Model, rows: int, prompt_PD: torch.Tensor) -> None:
+    def __init__(self, model: Model, rows: int, prompt_PD: torch.Tensor, horizon: int = 0) -> None:
         config = model.config
-        self.model = model
+        self.model, self.horizon = model, horizon
         self.prompt = len(prompt_PD)
         self.ring = config.window - self.prompt
         device = prompt_PD.device
@@ -36,6 +37,7 @@ class Stream:
         self.entry = torch.full(
             (rows, self.ring + 1), -1, device=device
         )  # which position of the episode an entry holds
+        self.when = self.entry.clone()  # … and of which timestep
         self.count = torch.zeros(rows, dtype=torch.long, device=device)  # positions of the episode so far
         if self.prompt:
             self._prefill(prompt_PD[None])
@@ -57,13 +59,16 @@ class Stream:
             x = block.finish(x, turn(q, angles), turn(k, angles), v, mask)
 
     @torch.inference_mode()
-    def feed(self, x_npD: torch.Tensor, lengths: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    def feed(
+        self, x_npD: torch.Tensor, lengths: torch.Tensor, rows: torch.Tensor, step_np: torch.Tensor | None = None
+    ) -> torch.Tensor:
         """Append new positions to some rows.
 
         Args:
             x_npD: embedded positions; row i holds lengths[i] of them, the rest is padding.
             lengths: int64 [n].
             rows: int64 [n], which rows of the stream these are.
+            step_np: int64 [n, p], the timestep of each; needed where there is a horizon.
 
         Returns:
             float [n, p, D] after the last norm.
@@ -83,6 +88,11 @@ class Stream:
         prompt = torch.arange(self.prompt, device=x_npD.device).expand(n, -1)
         at_key = torch.cat([prompt, (self.prompt + entry - shift).clamp(min=0)], 1)
         seen = (entry[:, None] >= 0) & (entry[:, None] <= place[..., None])
+        if self.horizon:
+            assert step_np is not None, "a horizon is counted in timesteps"
+            when = self.when[rows].scatter(1, slot, step_np)
+            self.when[rows] = when
+            seen &= step_np[..., None] - when[:, None] < self.horizon
         mask = torch.cat([torch.ones(n, p, self.prompt, dtype=torch.bool, device=seen.device), seen], 2)[:, None]
         head = self.model.config.head_dim
         query_angles, key_angles = rotary(at_query, head, x_npD.dtype), rotary(at_key, head, x_npD.dtype)

@@ -49,7 +49,21 @@ def test_cached_acting_equals_the_full_forward_pass(name: str, action: str) -> N
         _equal(cached, recomputed)
 
 
-def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown: list, acted: list) -> list:
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_horizon_equals_the_mask_of_training(name: str) -> None:
+    agent = Agent.new(replace(CONFIGS[name], window=512), seed=3)
+    spec = Spec(zoo.OBSERVATION, zoo.ACTION)
+    prompt = Prompt("do it", episode(2, zoo.ACTION, 5))
+    shown = episode(5, zoo.ACTION, 7).observations
+    policy = agent.policy(spec, prompt, decode="mode", horizon=2)
+    acted = [policy.act(observation) for observation in shown]
+    for cached, recomputed in zip(acted, _full_pass(agent, spec, prompt, shown, acted, 2), strict=True):
+        _equal(cached, recomputed)
+    policy.reset()
+    _equal(policy.act(shown[0]), acted[0])
+
+
+def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown: list, acted: list, horizon: int = 1000) -> list:
     """Actions read off one forward pass over prompt and episode."""
     codec, config, layout = agent.codec(spec), agent.model.config, Layout(spec, agent.model.config)
     pieces = Pieces(config.slots)
@@ -66,7 +80,8 @@ def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown: list, acted: lis
     pieces.add(layout, codec, steps, used + np.cumsum(size) - size, weight=1.0)
     place_ = torch.arange(total)[None]
     zero = torch.zeros_like(place_)
-    batch = Batch(pieces.done(), place_, zero, zero, zero + total)
+    step = torch.from_numpy(np.concatenate([np.full(used, -1), np.repeat(np.arange(len(shown)), size)]))[None]
+    batch = Batch(pieces.done(), place_, zero, step, zero + horizon)
     with torch.inference_mode():
         hidden = agent.model.hidden(batch)
         return _read(agent, codec, batch, hidden, steps)
