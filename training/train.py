@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -72,13 +71,11 @@ def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     trainer = Trainer(agent, tasks, config, out, {"model": config.model, "shape": config.shape, "init": config.init})
     resumed = trainer.resume()
     announce(agent, tasks, trainer, resumed)
-    began = time.time()
     trainer.run()
-    hours = agent.card.get("hours", 0.0) + (time.time() - began) / 3600
     agent.card.update(
-        tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed, hours=round(hours, 3),
-        episodes={task.task: len(task) for task in tasks}, parameters=agent.model.num_parameters,
-        torch=torch.__version__,
+        tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
+        hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},
+        parameters=agent.model.num_parameters, torch=torch.__version__,
     )  # fmt: skip
     return agent.save(out / "agent")
 

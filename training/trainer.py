@@ -79,7 +79,7 @@ class Trainer:
         self.tasks = [task.task for task in tasks]
         self.mixture = Mixture(tasks, agent.model.config, config.mixture, config.weights, config.seed)
         self.optimizer = _optimizer(agent.model, config)
-        self.step = 0
+        self.step, self.seconds = 0, 0.0  # seconds: of this run, over all its resumptions
         self.bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(self.device))
 
     def resume(self) -> bool:
@@ -90,7 +90,7 @@ class Trainer:
         checkpoint.check_identity(found[-1], self.identity)
         load_weights(self.agent.model, found[-1] / "model.safetensors")
         state = checkpoint.load_state(found[-1], self.optimizer)
-        self.step = int(state["step"])
+        self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
         return True
 
     def run(self, stop_after: int | None = None) -> list[float]:
@@ -112,6 +112,7 @@ class Trainer:
                 waited = time.perf_counter() - began
                 loss, parts = self.update(batch)
                 losses.append(loss)
+                self.seconds += time.perf_counter() - began
                 log.add(self.step, loss, parts, waited, time.perf_counter() - began, batch, self.rate())
                 if self.out and (time.monotonic() - saved) > 60 * self.config.checkpoint_minutes and self.step < last:
                     self.save()
@@ -159,7 +160,12 @@ class Trainer:
             self.out,
             self.agent,
             self.optimizer,
-            {"step": self.step, "identity": self.identity, "config": json.loads(json.dumps(asdict(self.config)))},
+            {
+                "step": self.step,
+                "seconds": self.seconds,
+                "identity": self.identity,
+                "config": json.loads(json.dumps(asdict(self.config))),
+            },
         )
 
     def _batches(self, first: int, last: int) -> Iterator[Batch]:
