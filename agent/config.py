@@ -34,7 +34,7 @@ class ModelConfig:
             target.
         patch_stem: side and stride of the patch encoder's first convolution.
         patch_channels: channels of the patch encoder.
-        patch_width: size of a patch's vector before pooling.
+        patch_width: size of a patch's vector.
         patch_pool: how a patch's feature map becomes a vector.
         trunk_channels, trunk_layers: of the convolutions that see whole pictures when pooled.
         picture_maps: how many things the pooled picture of who acts is searched for.
