@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.commands:scorecard",
         "write an agent's scores into its card and a table",
     ),
+    "bench": ("opengato.benchmarks.bench:BenchConfig", "opengato.benchmarks.bench:run", "measure speed here"),
     "vocabulary": (
         "opengato.training.vocabulary:VocabularyConfig",
         "opengato.commands:vocabulary",

@@ -19,6 +19,7 @@ from opengato.tasks import registry
 from opengato.training.arrays import arrays_of, open_arrays
 from opengato.training.episodes import EpisodeStore, write_episodes
 from opengato.training.mixture import Mixture, MixtureConfig
+from opengato.training.shifts import shifted
 from opengato.training.train import TrainConfig, learn_statistics, train
 from opengato.training.trainer import Trainer, TrainerConfig
 
@@ -127,6 +128,38 @@ def test_a_position_sees_only_its_own_segments_past() -> None:
     step = batch.step
     near = step[rows, queries] - step[rows, keys] < batch.horizon[rows, queries]
     assert torch.all(near | (step[rows, keys] < 0))
+
+
+def test_a_shift_moves_pictures_alike_in_all_timesteps_and_nothing_else() -> None:
+    task = tasks(Agent.new(SMALL, seed=11))[0]
+    steps = task.episode(1)
+    path, pictures = next(iter(steps.images.items()))
+    moved = shifted(steps, 3, np.random.default_rng(4))
+    down, right = np.random.default_rng(4).integers(-3, 4, 2)
+    assert (down, right) != (0, 0)
+    rows, columns = np.arange(pictures.shape[1]) - down, np.arange(pictures.shape[2]) - right
+    inside = np.ix_(
+        range(len(steps)), (rows >= 0) & (rows < pictures.shape[1]), (columns >= 0) & (columns < pictures.shape[2])
+    )
+    padded = pictures[:, rows.clip(0, pictures.shape[1] - 1)][:, :, columns.clip(0, pictures.shape[2] - 1)]
+    np.testing.assert_array_equal(moved.images[path][inside], padded[inside])
+    assert moved.images[path].shape == pictures.shape
+    np.testing.assert_array_equal(moved.values, steps.values)
+    assert moved.texts == steps.texts
+    np.testing.assert_array_equal(shifted(steps, 0, np.random.default_rng(4)).images[path], pictures)
+
+
+def test_a_shift_reaches_the_batch() -> None:
+    made = tasks(Agent.new(SMALL, seed=11))
+    known = {picture.tobytes() for task in made for images in task.steps.images.values() for picture in images}
+
+    def unknown(shift: int) -> bool:
+        laid = Mixture(made, SMALL, MixtureConfig(rows=2, shift=shift)).batch(0).laid
+        shown = [picture for group in laid.pictures for pixels in group.pixels for picture in pixels.numpy()]
+        return any(picture.tobytes() not in known for picture in shown)
+
+    assert not unknown(0)
+    assert unknown(5)
 
 
 def test_weights_are_shares_of_positions() -> None:

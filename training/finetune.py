@@ -51,7 +51,7 @@ class FinetuneConfig(TrainerConfig):
     learning_rate: float = 6e-4
     warmup: int = 30
     workers: int = 0
-    mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=8))
+    mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=8, shift=2))
 
 
 def finetune(config: FinetuneConfig, card: Card) -> Path:

@@ -16,6 +16,7 @@ from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
 from opengato.agent.prompt import place, prompt_positions, tail
 from opengato.training.arrays import TaskArrays
+from opengato.training.shifts import shifted
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class MixtureConfig:
         hide_actions: share of sequences in which past actions are hidden, for a model that sees its own.
         short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long
             memory.
+        shift: pixels by which the pictures of a sequence are moved at most (`shifts.py`).
     """
 
     rows: int = 32
@@ -39,6 +41,7 @@ class MixtureConfig:
     segment_steps: int | None = 64
     hide_actions: float = 0.7
     short_history: float = 0.5
+    shift: int = 0
 
 
 class Mixture:
@@ -98,6 +101,8 @@ class Mixture:
             return 0
         steps, sizes = steps[:fits], sizes[:fits]
         prompt = place(pieces, layout, task.codec, start, words, demonstration)
+        if config.shift:
+            steps = shifted(steps, config.shift, rng)
         keep = np.full(fits, rng.random() >= config.hide_actions)
         begins = start + prompt + np.cumsum(sizes) - sizes
         pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep)

@@ -1,0 +1,1 @@
+"""How fast we are, measured in turn with a plain reference: `opengato bench`."""

@@ -1,0 +1,265 @@
+"""`opengato bench`: how fast this machine trains and acts, ours and the plain reference in turn, in one run.
+
+Absolute times mean little on a shared machine, so what counts are the ratios of medians: both sides are timed in turn,
+round after round, and what disturbs one disturbs the other.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from opengato.benchmarks import ours
+from opengato.benchmarks.plain import SEPARATOR, Plain, PlainActor
+from opengato.evaluation.provenance import commit, machine, versions
+from opengato.training.trainer import Trainer, native_bf16
+
+PLAIN_ROWS = 4
+ACTIONS = 40  # timed at a time
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Measuring speed.
+
+    Args:
+        quick: one thread, few rounds, under a minute.
+        threads: of PyTorch, one table each.
+        rounds: how often both sides are timed in turn.
+        updates: timed per side and round.
+        episode: timesteps after which an action is timed once more, to show that it costs the same late in an episode;
+            0 leaves that out.
+        out: file for table and JSON (`.md` and `.json` are appended); None prints only.
+    """
+
+    quick: bool = False
+    threads: list[int] = field(default_factory=lambda: [1, 2])
+    rounds: int = 5
+    updates: int = 4
+    episode: int = 50_000
+    out: str | None = None
+
+
+def bench(config: BenchConfig) -> dict[str, Any]:
+    """Measure. Returns ratios, medians, and where they come from; see `docs/performance.md`."""
+    threads, rounds, updates, episode = list(config.threads), config.rounds, config.updates, config.episode
+    if config.quick:
+        threads, rounds, updates, episode = [1], 2, 2, 0
+    before = torch.get_num_threads()
+    cases = []
+    try:
+        for count in threads:
+            torch.set_num_threads(count)
+            cases.append({"threads": count, **measure(rounds, updates, episode, pictures=not config.quick)})
+    finally:
+        torch.set_num_threads(before)
+    found = {
+        "ratios": cases[0]["ratios"], "cases": cases, "rounds": rounds, "updates": updates,
+        "precision": "bf16" if native_bf16(torch.device("cpu")) else "float32",
+        "commit": commit(), "machine": machine(), "versions": versions(),
+    }  # fmt: skip
+    if config.out:
+        out = Path(config.out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        out.with_suffix(".md").write_text(table(found), encoding="utf-8")
+    return found
+
+
+def measure(rounds: int, updates: int, episode: int, pictures: bool) -> dict[str, Any]:
+    """One number of threads: ratios, and medians of seconds and rates."""
+    train = training(rounds, updates)
+    act = acting(rounds, episode)
+    rates, times = train["timesteps_per_s"], act["seconds"]
+    ratios = {
+        "train_pool1": rates["pool1"] / rates["plain"],
+        "train_default": rates["default"] / rates["plain"],
+        "action_full": times["full"]["p50"] / times["plain_full"]["p50"],
+        "action_full_over_empty": times["full"]["p50"] / times["empty"]["p50"],
+        "batch16": 16 * times["empty"]["p50"] / times["batch16"]["p50"],
+        "load_over_train": rates["load"] / rates["default"],
+    }
+    if episode:
+        ratios["action_late_over_early"] = times["late"]["p50"] / times["early"]["p50"]
+    found: dict[str, Any] = {"training": train, "acting": act}
+    if pictures:
+        found["pictures"] = training(max(2, rounds // 2), max(2, updates // 2), pictures=True)
+        seen = found["pictures"]["timesteps_per_s"]
+        ratios["train_pool1_pictures"] = seen["pool1"] / seen["plain"]
+        ratios["train_default_pictures"] = seen["default"] / seen["plain"]
+    return {"ratios": {name: round(value, 3) for name, value in ratios.items()}, **found}
+
+
+def training(rounds: int, updates: int, pictures: bool = False) -> dict[str, Any]:
+    """Timesteps and positions per second of an update: the plain reference, ours with g = 1, ours as it ships.
+
+    Every side has about 4 000 positions an update, AdamW, clipping and the same precision. In the case with a picture
+    the reference embeds its 16 patches of 16 × 16 with one linear layer.
+    """
+    plain = PlainTrainer(pictures)
+    sides: dict[str, tuple[Callable[[int], float], Callable[[int], int], int]] = {
+        "plain": (plain.update, lambda step: plain.timesteps, plain.positions)
+    }
+    for name, model in (("pool1", ours.pool1()), ("default", ours.default())):
+        trainer = ours.trainer(model, PLAIN_ROWS, pictures)
+        size = PLAIN_ROWS * model.window
+        sides[name] = (_update(trainer), lambda step, trainer=trainer: ours.timesteps(trainer, step), size)  # type: ignore[misc]
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    learnt: dict[str, list[int]] = {name: [] for name in sides}
+    for turn in range(rounds + 1):  # the first is a rehearsal
+        for name, (update, timesteps, _) in sides.items():
+            for step in range(turn * updates, (turn + 1) * updates):
+                took = update(step)
+                if turn:
+                    seconds[name].append(took)
+                    learnt[name].append(timesteps(step))
+    rates = {name: float(np.sum(learnt[name]) / len(learnt[name]) / np.median(seconds[name])) for name in sides}
+    positions = {name: side[2] / float(np.median(seconds[name])) for name, side in sides.items()}
+    mixture = ours.trainer(ours.default(), PLAIN_ROWS, pictures).mixture
+    loading, count = [], 0
+    for step in range(8 * rounds):
+        began = time.perf_counter()
+        batch = mixture.batch(step)
+        loading.append(time.perf_counter() - began)
+        count = sum(int((target.weight > 0).sum()) for target in batch.laid.targets)
+    rates["load"] = count / float(np.median(loading))
+    return {
+        "timesteps_per_s": {name: round(rate, 1) for name, rate in rates.items()},
+        "positions_per_s": {name: round(rate) for name, rate in positions.items()},
+        "update_s": {name: quantiles(values) for name, values in seconds.items()},
+    }
+
+
+class PlainTrainer:
+    """Updates of the plain reference on random tokens."""
+
+    def __init__(self, pictures: bool) -> None:
+        torch.manual_seed(0)
+        self.patches = 16 if pictures else 0
+        self.model = Plain(observed=16 if pictures else ours.OBSERVED)
+        self.patch = torch.nn.Linear(3 * 16 * 16, 256) if pictures else None
+        parameters = [*self.model.parameters(), *(self.patch.parameters() if self.patch else [])]
+        self.optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
+        self.parameters = parameters
+        self.steps = self.model.window // self.model.stride
+        self.timesteps, self.positions = PLAIN_ROWS * self.steps, PLAIN_ROWS * self.steps * self.model.stride
+        self.bf16 = native_bf16(torch.device("cpu"))
+
+    def update(self, step: int) -> float:
+        """Seconds of one update."""
+        rng = np.random.default_rng(step)
+        stride, model = self.model.stride, self.model
+        tokens = torch.from_numpy(rng.integers(0, SEPARATOR, (PLAIN_ROWS, self.steps, stride)))
+        tokens[:, :, model.observed] = SEPARATOR
+        pixels = torch.from_numpy(rng.integers(0, 256, (PLAIN_ROWS, self.steps, self.patches, 768), np.uint8))
+        began = time.perf_counter()
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+            if self.patch is None:
+                loss = model.loss(tokens.flatten(1))
+            else:
+                x = model.table(tokens)
+                x = torch.cat([self.patch(pixels.float() / 127.5 - 1).to(x.dtype), x[:, :, self.patches :]], 2)
+                h = model.hidden(x.flatten(1, 2)).unflatten(1, (-1, stride))
+                logits = model.head(h[:, :, model.observed : model.observed + model.done]).float()
+                target = tokens[:, :, model.observed + 1 :]
+                loss = torch.nn.functional.cross_entropy(logits.flatten(0, 2), target.flatten())
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        self.optimizer.step()
+        loss.item()
+        return time.perf_counter() - began
+
+
+def _update(trainer: Trainer) -> Callable[[int], float]:
+    def update(step: int) -> float:
+        batch = trainer.mixture.batch(step)
+        began = time.perf_counter()
+        trainer.update(batch)
+        return time.perf_counter() - began
+
+    return update
+
+
+def acting(rounds: int, episode: int) -> dict[str, Any]:
+    """Seconds of an action, one environment, at the start of an episode and with the window full; 16 in a batch."""
+    rng = np.random.default_rng(0)
+    agent = ours.Agent.new(ours.default())
+    policy, batch = agent.policy(ours.spec()), agent.policy(ours.spec(), batch_size=16)
+    model = Plain().eval()
+    seconds: dict[str, list[float]] = {}
+
+    def timed(name: str, act: Callable[[], Any]) -> None:
+        began = time.perf_counter()
+        act()
+        seconds.setdefault(name, []).append(time.perf_counter() - began)
+
+    full = agent.policy(ours.spec())
+    for _ in range(ours.default().window):
+        full.act(ours.observation(rng))
+    for turn in range(rounds + 1):
+        policy.reset()
+        batch.reset()
+        plain = PlainActor(model)
+        for number in range(ACTIONS):
+            seen = torch.from_numpy(rng.integers(0, SEPARATOR, (1, ours.OBSERVED)))
+            if number < 4:
+                timed("plain_empty", lambda seen=seen, plain=plain: plain.act(seen))  # type: ignore[misc]
+            else:
+                plain.at = model.window - model.stride - 1  # the last timestep that fits
+                timed("plain_full", lambda seen=seen, plain=plain: plain.act(seen))  # type: ignore[misc]
+            timed("empty", lambda: policy.act(ours.observation(rng)))
+            timed("full", lambda: full.act(ours.observation(rng)))
+            timed("batch16", lambda: batch.act([ours.observation(rng) for _ in range(16)]))
+        if not turn:
+            seconds.clear()  # a rehearsal
+    if episode:
+        late = agent.policy(ours.spec())
+        for step in range(episode):
+            if 1000 <= step < 1000 + ACTIONS * 5:
+                timed("early", lambda: late.act(ours.observation(rng)))
+            elif step >= episode - ACTIONS * 5:
+                timed("late", lambda: late.act(ours.observation(rng)))
+            else:
+                late.act(ours.observation(rng))
+    return {"seconds": {name: quantiles(values) for name, values in seconds.items()}}
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """Median, 95th and 99th percentile, and how many."""
+    p50, p95, p99 = np.percentile(values, [50, 95, 99])
+    return {"p50": round(float(p50), 6), "p95": round(float(p95), 6), "p99": round(float(p99), 6), "n": len(values)}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The ratios and what they are made of, in Markdown."""
+    lines = [f"Commit {found['commit']}, {found['machine']['processor']}, {found['precision']}.", ""]
+    for case in found["cases"]:
+        lines += [f"**{case['threads']} thread(s)**", "", "| ratio | |", "|---|---|"]
+        lines += [f"| {name} | {value} |" for name, value in case["ratios"].items()]
+        lines += ["", "| | timesteps/s | positions/s |", "|---|---|---|"]
+        for title, part in (("", "training"), (", a picture a timestep", "pictures")):
+            for name, rate in case.get(part, {}).get("timesteps_per_s", {}).items():
+                lines.append(f"| {name}{title} | {rate} | {case[part]['positions_per_s'].get(name, '')} |")
+        lines += ["", "| action | p50, ms | p95 | p99 | n |", "|---|---|---|---|---|"]
+        for name, q in case["acting"]["seconds"].items():
+            lines.append(f"| {name} | {' | '.join(f'{1e3 * q[p]:.2f}' for p in ('p50', 'p95', 'p99'))} | {q['n']} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def run(config: BenchConfig, as_json: bool) -> Any:
+    """The command."""
+    found = bench(config)
+    if as_json:
+        return found
+    print(table(found), file=sys.stdout)
+    return None

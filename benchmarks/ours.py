@@ -1,0 +1,74 @@
+"""Our side of the standard case: the same blocks, one position per token (g = 1) or pooled as the small presets are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from gymnasium import spaces
+
+from opengato.agent import Agent, Spec
+from opengato.agent.codec import Timesteps
+from opengato.agent.config import ModelConfig, preset
+from opengato.training.arrays import TaskArrays
+from opengato.training.mixture import MixtureConfig
+from opengato.training.train import learn_statistics
+from opengato.training.trainer import Trainer, TrainerConfig
+
+OBSERVED, DONE, SIDE = 17, 6, 64
+EPISODES, STEPS = 20, 250
+# A gated layer has three matrices: 1 366 before the gate gives it the weights of a plain one of 4 × 256.
+BLOCKS = {"blocks": 6, "heads": 8, "width": 256, "head_dim": 32, "feedforward": 1366, "window": 1024}
+
+
+def default() -> ModelConfig:
+    """The layout of the small presets at the size of the standard case."""
+    return replace(preset("nano"), **BLOCKS)
+
+
+def pool1() -> ModelConfig:
+    """One position per token."""
+    return replace(default(), pooled=False, own_actions=True)
+
+
+def spec(pictures: bool = False) -> Spec:
+    """Of the standard case, or of the one with a picture a timestep."""
+    action = spaces.Box(-1, 1, (DONE,))
+    if pictures:
+        return Spec(spaces.Box(0, 255, (SIDE, SIDE, 3), np.uint8), action)
+    return Spec(spaces.Box(-np.inf, np.inf, (OBSERVED,)), action)
+
+
+def demonstrations(agent: Agent, pictures: bool = False, episodes: int = EPISODES) -> TaskArrays:
+    """Random ones: how fast they are read does not hang on what they show."""
+    rng = np.random.default_rng(0)
+    body = spec(pictures)
+    total = episodes * STEPS
+    images = {f.path: rng.integers(0, 256, (total, *f.shape), np.uint8) for f in body.images}
+    steps = Timesteps(
+        rng.normal(size=(total, body.num_values)).astype(np.float32), images, {},
+        rng.uniform(-1, 1, (total, DONE)).astype(np.float32),
+    )  # fmt: skip
+    task = TaskArrays("bench/body", [], agent.codec(body), steps, np.arange(0, total + 1, STEPS))
+    learn_statistics(agent, [task])
+    return task
+
+
+def trainer(config: ModelConfig, rows: int, pictures: bool = False, precision: str = "auto") -> Trainer:
+    """A trainer on these demonstrations, without prompts, as the reference has none."""
+    agent = Agent.new(config)
+    mixture = MixtureConfig(rows=rows, demonstration_prompts=0, instruction_prompts=0)
+    settings = TrainerConfig(workers=0, mixture=mixture, precision=precision)  # type: ignore[arg-type]
+    made = Trainer(agent, [demonstrations(agent, pictures, 4 if pictures else EPISODES)], settings)
+    agent.model.train()
+    return made
+
+
+def timesteps(trainer: Trainer, step: int) -> int:
+    """Timesteps of a batch that are learnt from."""
+    return sum(int((target.weight > 0).sum()) for target in trainer.mixture.batch(step).laid.targets)
+
+
+def observation(rng: np.random.Generator) -> np.ndarray:
+    """One of the standard case, float32 [17]."""
+    return rng.normal(size=OBSERVED).astype(np.float32)
