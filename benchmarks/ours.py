@@ -17,13 +17,12 @@ from opengato.training.trainer import Trainer, TrainerConfig
 
 OBSERVED, DONE, SIDE = 17, 6, 64
 EPISODES, STEPS = 20, 250
-# A gated layer has three matrices: 1 366 before the gate gives it the weights of a plain one of 4 × 256.
-BLOCKS = {"blocks": 6, "heads": 8, "width": 256, "head_dim": 32, "feedforward": 1366, "window": 1024}
 
 
 def default() -> ModelConfig:
     """The layout of the small presets at the size of the standard case."""
-    return replace(preset("nano"), **BLOCKS)
+    # A gated layer has three matrices: 1 366 before the gate gives it the weights of a plain one of 4 × 256.
+    return replace(preset("nano"), blocks=6, heads=8, width=256, head_dim=32, feedforward=1366, window=1024)
 
 
 def pool1() -> ModelConfig:

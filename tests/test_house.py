@@ -14,8 +14,14 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Each floor imports only from floors below it, and from itself. `agent` and `envs` share a floor and never meet.
 LEVELS = [
-    ["errors", "assets", "configs"], ["envs", "agent"], ["tasks"], ["training"], ["evaluation"], ["benchmarks"], ["opengato"]
-]  # fmt: skip
+    ["errors", "assets", "configs"],
+    ["envs", "agent"],
+    ["tasks"],
+    ["training"],
+    ["evaluation"],
+    ["benchmarks"],
+    ["opengato"],
+]
 FLOORS = {name: level for level, names in enumerate(LEVELS) for name in names}
 PACKAGES = [name for name in FLOORS if name != "errors"]
 CODE = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py") if "__pycache__" not in path.parts)

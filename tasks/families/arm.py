@@ -30,16 +30,15 @@ register(
     **_FACTS,
 )(partial(make_arm, "reach", "red"))
 
-for _top in ("red", "blue"):
-    register(
-        f"arm/lift-{_top}",
-        instruction=f"lift the {_top} object",
-        tags=("arm", "pixels", "lift"),
-        success=f"both fingers hold the {_top} object 6 cm above the floor for half a second",
-        **_FACTS,
-    )(partial(make_arm, "lift", _top))
+register(
+    "arm/lift-red",
+    instruction="lift the red object",
+    tags=("arm", "pixels", "lift"),
+    success="both fingers hold the red object 6 cm above the floor for half a second",
+    **_FACTS,
+)(partial(make_arm, "lift", "red"))
 
-for _top, _bottom in (("red", "blue"), ("red", "green"), ("blue", "red"), ("blue", "green")):
+for _top, _bottom in (("red", "blue"), ("red", "green"), ("blue", "green")):
     register(
         f"arm/stack-{_top}-on-{_bottom}",
         instruction=f"stack the {_top} object on the {_bottom} object",
