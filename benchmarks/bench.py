@@ -31,7 +31,7 @@ class BenchConfig:
     """Measuring speed.
 
     Args:
-        quick: one thread, few rounds, under a minute.
+        quick: one thread, few rounds, no pictures, no long episode.
         threads: of PyTorch, one table each.
         rounds: how often both sides are timed in turn.
         updates: timed per side and round.
