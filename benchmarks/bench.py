@@ -7,23 +7,28 @@ round after round, and what disturbs one disturbs the other.
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from statistics import mean, median
 from typing import Any
 
 import numpy as np
 import torch
 
+from opengato.agent import Agent
+from opengato.agent.model import Batch
 from opengato.benchmarks import ours
 from opengato.benchmarks.plain import SEPARATOR, Plain, PlainActor
+from opengato.errors import OpengatoError
 from opengato.evaluation.provenance import commit, machine, versions
 from opengato.training.trainer import Trainer, native_bf16
 
 PLAIN_ROWS = 4
-ACTIONS = 40  # timed at a time
+EARLY = 4  # actions of the plain reference that count as the start of an episode
+LATE = 200  # actions timed early and late in a long episode, from step 1 000 on and before its end
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class BenchConfig:
         quick: one thread, few rounds, no pictures, no long episode.
         threads: of PyTorch, one table each.
         rounds: how often both sides are timed in turn.
-        updates: timed per side and round.
+        updates, actions: timed per side and round.
         episode: timesteps after which an action is timed once more, to show that it costs the same late in an episode;
             0 leaves that out.
         out: file for table and JSON (`.md` and `.json` are appended); None prints only.
@@ -44,25 +49,31 @@ class BenchConfig:
     threads: list[int] = field(default_factory=lambda: [1, 2])
     rounds: int = 5
     updates: int = 4
+    actions: int = 40
     episode: int = 50_000
     out: str | None = None
 
 
 def bench(config: BenchConfig) -> dict[str, Any]:
     """Measure. Returns ratios, medians, and where they come from; see `docs/performance.md`."""
-    threads, rounds, updates, episode = list(config.threads), config.rounds, config.updates, config.episode
+    if config.episode and config.episode < 1000 + 2 * LATE:
+        raise OpengatoError(f"episode is {config.episode}; legal: 0, or {1000 + 2 * LATE} and more.")
+    if config.actions <= EARLY:
+        raise OpengatoError(f"actions is {config.actions}; legal: {EARLY + 1} and more.")
+    threads, rounds, updates = list(config.threads), config.rounds, config.updates
+    actions, episode = config.actions, config.episode
     if config.quick:
-        threads, rounds, updates, episode = [1], 2, 2, 0
+        threads, rounds, updates, actions, episode = [1], 2, 1, 16, 0
     before = torch.get_num_threads()
     cases = []
     try:
         for count in threads:
             torch.set_num_threads(count)
-            cases.append({"threads": count, **measure(rounds, updates, episode, pictures=not config.quick)})
+            cases.append({"threads": count, **measure(rounds, updates, actions, episode, pictures=not config.quick)})
     finally:
         torch.set_num_threads(before)
     found = {
-        "ratios": cases[0]["ratios"], "cases": cases, "rounds": rounds, "updates": updates,
+        "ratios": cases[0]["ratios"], "cases": cases, "rounds": rounds, "updates": updates, "actions": actions,
         "precision": "bf16" if native_bf16(torch.device("cpu")) else "float32",
         "commit": commit(), "machine": machine(), "versions": versions(),
     }  # fmt: skip
@@ -74,10 +85,10 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     return found
 
 
-def measure(rounds: int, updates: int, episode: int, pictures: bool) -> dict[str, Any]:
+def measure(rounds: int, updates: int, actions: int, episode: int, pictures: bool) -> dict[str, Any]:
     """One number of threads: ratios, and medians of seconds and rates."""
     train = training(rounds, updates)
-    act = acting(rounds, episode)
+    act = acting(rounds, actions, episode)
     rates, times = train["timesteps_per_s"], act["seconds"]
     ratios = {
         "train_pool1": rates["pool1"] / rates["plain"],
@@ -105,32 +116,20 @@ def training(rounds: int, updates: int, pictures: bool = False) -> dict[str, Any
     the reference embeds its 16 patches of 16 × 16 with one linear layer.
     """
     plain = PlainTrainer(pictures)
-    sides: dict[str, tuple[Callable[[int], float], Callable[[int], int], int]] = {
-        "plain": (plain.update, lambda step: plain.timesteps, plain.positions)
-    }
-    for name, model in (("pool1", ours.pool1()), ("default", ours.default())):
-        trainer = ours.trainer(model, PLAIN_ROWS, pictures)
-        size = PLAIN_ROWS * model.window
-        sides[name] = (_update(trainer), lambda step, trainer=trainer: ours.timesteps(trainer, step), size)  # type: ignore[misc]
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    learnt: dict[str, list[int]] = {name: [] for name in sides}
-    for turn in range(rounds + 1):  # the first is a rehearsal
-        for name, (update, timesteps, _) in sides.items():
-            for step in range(turn * updates, (turn + 1) * updates):
-                took = update(step)
-                if turn:
-                    seconds[name].append(took)
-                    learnt[name].append(timesteps(step))
-    rates = {name: float(np.sum(learnt[name]) / len(learnt[name]) / np.median(seconds[name])) for name in sides}
-    positions = {name: side[2] / float(np.median(seconds[name])) for name, side in sides.items()}
-    mixture = ours.trainer(ours.default(), PLAIN_ROWS, pictures).mixture
-    loading, count = [], 0
-    for step in range(8 * rounds):
-        began = time.perf_counter()
-        batch = mixture.batch(step)
-        loading.append(time.perf_counter() - began)
-        count = sum(int((target.weight > 0).sum()) for target in batch.laid.targets)
-    rates["load"] = count / float(np.median(loading))
+    ready = {name: ours.trainer(model, PLAIN_ROWS, pictures) for name, model in ours.MODELS.items()}
+    sides: dict[str, Callable[[int], tuple[float, int]]] = {"plain": plain.update}
+    sides |= {name: partial(_update, trainer) for name, trainer in ready.items()}
+    sizes = {name: PLAIN_ROWS * ours.WINDOW for name in ready} | {"plain": plain.positions}
+    taken: dict[str, list[tuple[float, int]]] = {name: [] for name in sides}
+    for turn in range(rounds + 1):
+        for name, update in sides.items():
+            of = [update(step) for step in range(turn * updates, (turn + 1) * updates)]
+            taken[name] += of if turn else []  # the first turn is a rehearsal
+    seconds = {name: [took for took, _ in of] for name, of in taken.items()}
+    rates = {name: mean(count for _, count in of) / median(seconds[name]) for name, of in taken.items()}
+    positions = {name: size / median(seconds[name]) for name, size in sizes.items()}
+    drawn = [_draw(ready["default"], step) for step in range(8 * rounds)]
+    rates["load"] = mean(count for _, count in drawn) / median(took for took, _ in drawn)
     return {
         "timesteps_per_s": {name: round(rate, 1) for name, rate in rates.items()},
         "positions_per_s": {name: round(rate) for name, rate in positions.items()},
@@ -150,11 +149,11 @@ class PlainTrainer:
         self.optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
         self.parameters = parameters
         self.steps = self.model.window // self.model.stride
-        self.timesteps, self.positions = PLAIN_ROWS * self.steps, PLAIN_ROWS * self.steps * self.model.stride
+        self.positions = PLAIN_ROWS * self.steps * self.model.stride
         self.bf16 = native_bf16(torch.device("cpu"))
 
-    def update(self, step: int) -> float:
-        """Seconds of one update."""
+    def update(self, step: int) -> tuple[float, int]:
+        """Seconds of one update, and the timesteps it learnt from."""
         rng = np.random.default_rng(step)
         stride, model = self.model.stride, self.model
         tokens = torch.from_numpy(rng.integers(0, SEPARATOR, (PLAIN_ROWS, self.steps, stride)))
@@ -176,23 +175,32 @@ class PlainTrainer:
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         loss.item()
-        return time.perf_counter() - began
+        return time.perf_counter() - began, PLAIN_ROWS * self.steps
 
 
-def _update(trainer: Trainer) -> Callable[[int], float]:
-    def update(step: int) -> float:
-        batch = trainer.mixture.batch(step)
-        began = time.perf_counter()
-        trainer.update(batch)
-        return time.perf_counter() - began
-
-    return update
+def _update(trainer: Trainer, step: int) -> tuple[float, int]:
+    """Seconds of one update of ours, the drawing of the batch aside, and the timesteps it learnt from."""
+    batch = trainer.mixture.batch(step)
+    began = time.perf_counter()
+    trainer.update(batch)
+    return time.perf_counter() - began, _timesteps(batch)
 
 
-def acting(rounds: int, episode: int) -> dict[str, Any]:
+def _draw(trainer: Trainer, step: int) -> tuple[float, int]:
+    """Seconds of drawing and tokenising one batch, and its timesteps."""
+    began = time.perf_counter()
+    batch = trainer.mixture.batch(step)
+    return time.perf_counter() - began, _timesteps(batch)
+
+
+def _timesteps(batch: Batch) -> int:
+    return sum(int((target.weight > 0).sum()) for target in batch.laid.targets)
+
+
+def acting(rounds: int, actions: int, episode: int) -> dict[str, Any]:
     """Seconds of an action, one environment, at the start of an episode and with the window full; 16 in a batch."""
     rng = np.random.default_rng(0)
-    agent = ours.Agent.new(ours.default())
+    agent = Agent.new(ours.MODELS["default"])
     policy, batch = agent.policy(ours.spec()), agent.policy(ours.spec(), batch_size=16)
     model = Plain().eval()
     seconds: dict[str, list[float]] = {}
@@ -203,15 +211,15 @@ def acting(rounds: int, episode: int) -> dict[str, Any]:
         seconds.setdefault(name, []).append(time.perf_counter() - began)
 
     full = agent.policy(ours.spec())
-    for _ in range(ours.default().window):
+    for _ in range(ours.WINDOW):
         full.act(ours.observation(rng))
     for turn in range(rounds + 1):
         policy.reset()
         batch.reset()
         plain = PlainActor(model)
-        for number in range(ACTIONS):
+        for number in range(actions):
             seen = torch.from_numpy(rng.integers(0, SEPARATOR, (1, ours.OBSERVED)))
-            if number < 4:
+            if number < EARLY:
                 timed("plain_empty", lambda seen=seen, plain=plain: plain.act(seen))  # type: ignore[misc]
             else:
                 plain.at = model.window - model.stride - 1  # the last timestep that fits
@@ -224,9 +232,9 @@ def acting(rounds: int, episode: int) -> dict[str, Any]:
     if episode:
         late = agent.policy(ours.spec())
         for step in range(episode):
-            if 1000 <= step < 1000 + ACTIONS * 5:
+            if 1000 <= step < 1000 + LATE:
                 timed("early", lambda: late.act(ours.observation(rng)))
-            elif step >= episode - ACTIONS * 5:
+            elif step >= episode - LATE:
                 timed("late", lambda: late.act(ours.observation(rng)))
             else:
                 late.act(ours.observation(rng))
@@ -261,5 +269,5 @@ def run(config: BenchConfig, as_json: bool) -> Any:
     found = bench(config)
     if as_json:
         return found
-    print(table(found), file=sys.stdout)
+    print(table(found))
     return None

@@ -17,17 +17,15 @@ from opengato.training.trainer import Trainer, TrainerConfig
 
 OBSERVED, DONE, SIDE = 17, 6, 64
 EPISODES, STEPS = 20, 250
+WINDOW = 1024
 
 
-def default() -> ModelConfig:
-    """The layout of the small presets at the size of the standard case."""
-    # A gated layer has three matrices: 1 366 before the gate gives it the weights of a plain one of 4 × 256.
-    return replace(preset("nano"), blocks=6, heads=8, width=256, head_dim=32, feedforward=1366, window=1024)
-
-
-def pool1() -> ModelConfig:
-    """One position per token."""
-    return replace(default(), pooled=False, own_actions=True)
+# A gated layer has three matrices: 1 366 before the gate gives it the weights of a plain one of 4 × 256.
+_DEFAULT = replace(preset("nano"), blocks=6, heads=8, width=256, head_dim=32, feedforward=1366, window=WINDOW)
+MODELS = {
+    "pool1": replace(_DEFAULT, pooled=False, own_actions=True, patch_width=256),  # one position per token
+    "default": _DEFAULT,  # the layout of the small presets
+}
 
 
 def spec(pictures: bool = False) -> Spec:
@@ -53,19 +51,14 @@ def demonstrations(agent: Agent, pictures: bool = False, episodes: int = EPISODE
     return task
 
 
-def trainer(config: ModelConfig, rows: int, pictures: bool = False, precision: str = "auto") -> Trainer:
+def trainer(config: ModelConfig, rows: int, pictures: bool = False) -> Trainer:
     """A trainer on these demonstrations, without prompts, as the reference has none."""
     agent = Agent.new(config)
     mixture = MixtureConfig(rows=rows, demonstration_prompts=0, instruction_prompts=0)
-    settings = TrainerConfig(workers=0, mixture=mixture, precision=precision)  # type: ignore[arg-type]
+    settings = TrainerConfig(workers=0, mixture=mixture)
     made = Trainer(agent, [demonstrations(agent, pictures, 4 if pictures else EPISODES)], settings)
     agent.model.train()
     return made
-
-
-def timesteps(trainer: Trainer, step: int) -> int:
-    """Timesteps of a batch that are learnt from."""
-    return sum(int((target.weight > 0).sum()) for target in trainer.mixture.batch(step).laid.targets)
 
 
 def observation(rng: np.random.Generator) -> np.ndarray:
