@@ -21,7 +21,7 @@ from opengato.agent.config import ModelConfig
 from opengato.agent.episode import Episode
 from opengato.agent.likelihood import perplexity
 from opengato.agent.model import Model
-from opengato.agent.policy import Policy
+from opengato.agent.policy import Body, Policy
 from opengato.agent.prompt import Prompt
 from opengato.agent.spec import Spec
 from opengato.agent.text import Vocabulary
@@ -66,10 +66,33 @@ class Agent:
         mean, std = self.statistics.get(spec.signature, (None, None)) if self.model.config.normalize else (None, None)
         return Codec(spec, self.vocabulary, mean, std)
 
-    def policy(self, spec: Spec, prompt: Prompt | None = None, **options: Any) -> Policy:
-        """Act in a body; options as in `Policy` (batch_size, seed, decode, temperature)."""
+    def policy(
+        self, spec: Spec, prompt: Prompt | None = None, *, batch_size: int | None = None, horizon: int | None = None,
+        **options: Any,
+    ) -> Policy:  # fmt: skip
+        """Act in a body.
+
+        Args:
+            spec: of the embodiment.
+            prompt: what comes before every episode.
+            batch_size: number of environments; None for one, whose observations and actions then come bare.
+            horizon: as in `Body`.
+            options: as in `Policy` (seed, decode, temperature).
+        """
+        body = Body(self.codec(spec), prompt or Prompt(), batch_size or 1, horizon)
         self.model.eval()
-        return Policy(self.model, self.codec(spec), prompt, **options)
+        return Policy(self.model, [body], bare=batch_size is None, **options)
+
+    def mixed_policy(self, bodies: Sequence[tuple[Spec, Prompt | None, int]], **options: Any) -> Policy:
+        """Act in several bodies at once, one forward pass for all.
+
+        Args:
+            bodies: spec, prompt and number of environments of each; observations and actions come in this order.
+            options: as in `Policy` (seed, decode, temperature).
+        """
+        made = [Body(self.codec(spec), prompt or Prompt(), rows) for spec, prompt, rows in bodies]
+        self.model.eval()
+        return Policy(self.model, made, **options)
 
     def perplexity(self, spec: Spec, episodes: Sequence[Episode]) -> float:
         """Perplexity per token of the texts written in episodes of a text task."""

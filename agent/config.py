@@ -74,6 +74,13 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if not (self.pooled or self.own_actions):
             raise OpengatoError("own_actions=false needs pooled=true: actions decoded one by one must be seen.")
+        if not self.pooled and self.patch_width != self.width:
+            raise OpengatoError(
+                f"patch_width={self.patch_width} needs pooled=true; with pooled=false a patch is a position, so it "
+                f"must be the width, {self.width}."
+            )
+        if self.head_dim % 2:
+            raise OpengatoError(f"head_dim={self.head_dim} is odd; the rotary embedding turns pairs of channels.")
 
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> ModelConfig:
@@ -87,7 +94,8 @@ class ModelConfig:
 
 _PAPER = ModelConfig(
     window=1024, vocabulary=32000, pooled=False, own_actions=True, slots=512, value_features=0, normalize=False,
-    target_smoothing=0.0, patch_stem=1, patch_channels=96, patch_pool="mean", stochastic_depth=0.1, decode="sample",
+    target_smoothing=0.0, patch_stem=1, patch_channels=96, patch_width=ModelConfig.width, patch_pool="mean",
+    stochastic_depth=0.1, decode="sample",
 )  # fmt: skip
 
 # Block counts, widths and head sizes of the last three: Gato, table 5.

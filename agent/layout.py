@@ -58,6 +58,12 @@ class Layout:
         self.action_positions = 0 if spec.text_action or not shown else (1 if config.pooled else spec.num_actions)
         self.slot = int(spec.signature, 16) % config.slots
 
+    @property
+    def step_positions(self) -> int:
+        """Positions of a timestep; 0 where texts make it vary."""
+        fixed = [part.positions for part in self.parts]
+        return sum(fixed) + self.action_positions if all(fixed) and not self.spec.text_action else 0
+
     @cached_property
     def demonstration(self) -> Layout:
         """The layout of a demonstration in a prompt: its actions are seen in any case."""

@@ -34,12 +34,14 @@ class Batch(Tensors):
     horizon: torch.Tensor
 
     def mask(self) -> torch.Tensor:
-        """Which position may look at which, bool [B, 1, L, L]."""
-        same = self.segment[:, :, None] == self.segment[:, None, :]
+        """Which position may look at which, bool [B, L, L]."""
+        # Small integers: in a long window these comparisons would cost as much as a block does.
+        segment, step, horizon = (each.to(torch.int16) for each in (self.segment, self.step, self.horizon))
+        same = segment[:, :, None] == segment[:, None, :]
         length = self.segment.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=same.device).tril()
-        near = (self.step[:, :, None] - self.step[:, None, :] < self.horizon[:, :, None]) | (self.step[:, None, :] < 0)
-        return (same & causal & near)[:, None]
+        near = (step[:, :, None] - step[:, None, :] < horizon[:, :, None]) | (step[:, None, :] < 0)
+        return same & causal & near
 
 
 class ActionHead(nn.Module):
@@ -104,12 +106,7 @@ class Model(nn.Module):
         """Vectors after the last block, flat: float [B·L, D]."""
         b, length = batch.segment.shape
         x_BLD = self.embedding(batch.laid, b * length).view(b, length, -1)
-        mask = torch.zeros((), dtype=torch.float32, device=x_BLD.device).where(
-            batch.mask(), torch.finfo(torch.float32).min / 2
-        )
-        if torch.is_autocast_enabled(x_BLD.device.type):
-            mask = mask.to(torch.get_autocast_dtype(x_BLD.device.type))
-        return self.transformer(x_BLD, batch.position, mask).flatten(0, 1)
+        return self.transformer(x_BLD, batch.position, batch.mask()).flatten(0, 1)
 
     def action_logits(self, h_nAD: torch.Tensor, discrete: bool, classes: int, slots: torch.Tensor) -> torch.Tensor:
         """Scores over bins or classes for action numbers of one kind.
@@ -161,7 +158,7 @@ class Model(nn.Module):
                 logits = logits.masked_fill(~legal, -1e9)
                 loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
             elif self.config.target_smoothing:
-                loss = logits.logsumexp(-1) - _smoothed(logits, tokens, self.smooth)
+                loss = -_smoothed(logits.log_softmax(-1), tokens, self.smooth)
             else:
                 loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
             total = total + loss.sum(1)
@@ -180,8 +177,8 @@ def _gaussian(sigma: float) -> torch.Tensor:
     return weight / weight.sum()
 
 
-def _smoothed(logits: torch.Tensor, tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Σ over neighbouring bins of weight · logit; past the ends the last bin stands in. float [n, A]."""
+def _smoothed(scores: torch.Tensor, tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Σ over neighbouring bins of weight · score; past the ends the last bin stands in. float [n, A]."""
     reach = len(weight) // 2
     near = tokens[..., None] + torch.arange(-reach, reach + 1, device=tokens.device)
-    return (logits.gather(-1, near.clamp(0, BINS - 1)) * weight).sum(-1)
+    return (scores.gather(-1, near.clamp(0, BINS - 1)) * weight).sum(-1)

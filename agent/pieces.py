@@ -124,6 +124,11 @@ class Laid(Tensors):
     targets: list[Targets]
     word_targets: list[WordTargets]
 
+    @property
+    def all_targets(self) -> list[Targets | WordTargets]:
+        """What is to be predicted, actions and words."""
+        return [*self.targets, *self.word_targets]
+
 
 class Pieces:
     """Collects timesteps and lays them out.

@@ -1,73 +1,83 @@
-"""The agent in one body: observe, append, decode, act; many environments in one batch."""
+"""The agent in its bodies: observe, append, decode, act; many environments, of one body or several, in one batch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from opengato.agent.choose import Chooser
 from opengato.agent.codec import Codec, Timesteps
 from opengato.agent.layout import Layout
 from opengato.agent.model import Model
 from opengato.agent.pieces import ROLE_ACTION, Pieces
 from opengato.agent.prompt import Prompt, place, prompt_positions, tail
-from opengato.agent.stream import Stream
-from opengato.agent.values import BINS
-from opengato.errors import ObservationError, OpengatoError
+from opengato.agent.stream import Lane, Stream
+from opengato.errors import ObservationError
 
 MAX_REPLY = 96  # tokens the agent writes at most
 
 
+@dataclass(frozen=True)
+class Body:
+    """Environments of one spec that act under one prompt.
+
+    Args:
+        codec: of the embodiment.
+        prompt: what comes before every episode.
+        rows: how many environments.
+        horizon: how many timesteps the agent looks back, itself included; 0 for all in the window, None for the model's
+            own. Who writes always sees the whole conversation.
+    """
+
+    codec: Codec
+    prompt: Prompt
+    rows: int = 1
+    horizon: int | None = None
+
+
 class Policy:
-    """Acts in up to `batch_size` environments of one spec at once.
+    """Acts in many environments at once; those of different bodies share every forward pass.
 
     Args:
         model: in evaluation mode.
-        codec: of the embodiment.
-        prompt: what comes before every episode.
-        batch_size: number of environments; None for one, whose observations and actions then come bare.
-        seed: of the sampling.
-        decode: "mean", "mode" or "sample" for continuous actions; None for the model's own.
-        horizon: how many timesteps the agent looks back, itself included; 0 for all in the window, None for the model's
-            own. Who writes always sees the whole conversation.
-        temperature: for classes and words; 0 takes the likeliest.
+        bodies: whose rows follow one another.
+        bare: for a single environment, whose observations and actions then come without a list around them.
+        seed, decode, temperature: as in `Chooser`.
     """
 
     def __init__(
-        self, model: Model, codec: Codec, prompt: Prompt | None = None, *, batch_size: int | None = None, seed: int = 0,
-        decode: str | None = None, temperature: float = 0.0, horizon: int | None = None,
+        self, model: Model, bodies: Sequence[Body], *, bare: bool = False, seed: int = 0, decode: str | None = None,
+        temperature: float = 0.0,
     ) -> None:  # fmt: skip
-        self.model, self.codec = model, codec
-        self.layout = Layout(codec.spec, model.config)
+        self.model, self.bodies, self._bare = model, list(bodies), bare
+        self.layouts = [Layout(body.codec.spec, model.config) for body in self.bodies]
         self.device = next(model.parameters()).device
-        self.rows = batch_size or 1
-        self._bare = batch_size is None
-        self.decode = decode or model.config.decode
-        if self.decode not in ("mean", "mode", "sample"):
-            raise OpengatoError(f"decode {self.decode!r} is unknown; legal: 'mean', 'mode', 'sample'.")
-        self.temperature = temperature
-        self._generator = torch.Generator(self.device).manual_seed(seed)
+        self.choose = Chooser(model, seed, decode, temperature)
+        self.owner = np.repeat(np.arange(len(self.bodies)), [body.rows for body in self.bodies])  # body of each row
+        self.rows = len(self.owner)
         self._last: list[np.ndarray | int | None] = [None] * self.rows  # the action token that is not in the stream yet
         self._written = np.zeros(self.rows, np.int64)  # words of the last reply that are in the stream
         self._time = np.zeros(self.rows, np.int64)  # timesteps of each row's episode so far
-        horizon = 0 if codec.spec.text_action else model.config.horizon if horizon is None else horizon
-        self._stream = Stream(model, self.rows, self._embed_prompt(prompt or Prompt()), horizon)
+        lanes = [self._lane(body, layout) for body, layout in zip(self.bodies, self.layouts, strict=True)]
+        self.stream = Stream(model, [lanes[body] for body in self.owner])
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Start new episodes in these rows (all by default); the prompt stays."""
-        chosen = list(range(self.rows)) if rows is None else list(rows)
+        chosen = np.arange(self.rows) if rows is None else np.asarray(rows, np.int64)
         for row in chosen:
             self._last[row] = None
         self._time[chosen] = 0
-        self._stream.clear(torch.as_tensor(chosen, dtype=torch.long, device=self.device))
+        self.stream.clear(chosen)
 
     def act(self, observation: Any) -> Any:
         """One action per environment.
 
         Args:
-            observation: of the one environment; or, with a batch size, a list with None where an environment rests.
+            observation: of the one environment; or, with a batch, a list with None where an environment rests.
 
         Raises:
             ObservationError: an observation does not fit the spec; nothing is appended then.
@@ -75,148 +85,125 @@ class Policy:
         observations = [observation] if self._bare else list(observation)
         if len(observations) != self.rows:
             raise ObservationError(f"got {len(observations)} observations for a batch of {self.rows}.")
-        rows = [row for row, each in enumerate(observations) if each is not None]
+        rows = np.asarray([row for row, each in enumerate(observations) if each is not None], np.int64)
         actions: list[Any] = [None] * self.rows
-        if rows:
-            steps = self.codec.observations([observations[row] for row in rows])
-            for row, action in zip(rows, self._act(rows, steps), strict=True):
+        if len(rows):
+            for row, action in zip(rows, self._act(rows, observations), strict=True):
                 actions[row] = action
         return actions[0] if self._bare else actions
 
     @torch.inference_mode()
-    def _act(self, rows: list[int], steps: Timesteps) -> list[Any]:
-        parts, _ = self.layout.lengths(steps)
+    def _act(self, rows: np.ndarray, observations: list[Any]) -> list[Any]:
+        # Per body which of `rows` are its own. All are translated before anything is kept.
+        groups = [(body, np.flatnonzero(self.owner[rows] == body)) for body in np.unique(self.owner[rows])]
+        steps = [self.bodies[body].codec.observations([observations[rows[i]] for i in at]) for body, at in groups]
         lead = np.asarray([self._last[row] is not None for row in rows], np.int64)
-        lengths = lead + parts.sum(1)
-        width = int(lengths.max())
-        base = np.arange(len(rows)) * width
+        lengths = lead.copy()
+        for (body, at), seen in zip(groups, steps, strict=True):
+            lengths[at] += self.layouts[body].lengths(seen)[0].sum(1)
+        base = np.cumsum(lengths) - lengths
         pieces = Pieces(self.model.config.slots)
-        self._lead(pieces, rows, base)
-        pieces.observe(self.layout, self.codec, steps, base + lead)
-        x = self.model.embedding(pieces.done().to(self.device), len(rows) * width).view(len(rows), width, -1)
-        index = torch.as_tensor(rows, device=self.device)
-        before = np.arange(width) < lead[:, None]  # the last action belongs to the timestep before
-        when = torch.as_tensor(self._time[rows][:, None] - before, device=self.device)
+        for (body, at), seen in zip(groups, steps, strict=True):
+            self._lead(pieces, body, rows[at], base[at])
+            pieces.observe(self.layouts[body], self.bodies[body].codec, seen, base[at] + lead[at])
+        when = np.repeat(self._time[rows], lengths)
+        when[base] -= lead  # the last action belongs to the timestep before
         self._time[rows] += 1
-        hidden = self._stream.feed(x, torch.as_tensor(lengths, device=self.device), index, when)
-        last = hidden[torch.arange(len(rows), device=self.device), torch.as_tensor(lengths - 1, device=self.device)]
-        if self.codec.spec.text_action:
-            return self._write(rows, last)
-        tokens = self._pick_all(last) if self.layout.pooled else self._pick_in_turn(rows, last)
-        if self.layout.action_positions:
+        last = self._feed(pieces, lengths, rows, when)[torch.as_tensor(base + lengths - 1, device=self.device)]
+        actions: list[Any] = [None] * len(rows)
+        for body, at in groups:
+            found = self._decode(body, rows[at], last[torch.as_tensor(at, device=self.device)])
+            for i, action in zip(at, found, strict=True):
+                actions[i] = action
+        return actions
+
+    def _feed(self, pieces: Pieces, lengths: np.ndarray, rows: np.ndarray, when: np.ndarray) -> torch.Tensor:
+        x = self.model.embedding(pieces.done().to(self.device), int(lengths.sum()))
+        return self.stream.feed(x, lengths, rows, when)
+
+    def _decode(self, body: int, rows: np.ndarray, h_nD: torch.Tensor) -> list[Any]:
+        codec, layout = self.bodies[body].codec, self.layouts[body]
+        if codec.spec.text_action:
+            return self._write(codec, rows, h_nD)
+        if layout.pooled:
+            tokens = self.choose.action(h_nD, layout, codec.action_scale)
+        else:
+            tokens = self._one_by_one(codec, layout, rows, h_nD)
+        if layout.action_positions:
             for row, picked in zip(rows, tokens, strict=True):
                 self._last[row] = picked
-        return [self.codec.action(picked) for picked in tokens]
+        return [codec.action(picked) for picked in tokens]
 
-    def _lead(self, pieces: Pieces, rows: list[int], base: np.ndarray) -> None:
+    def _lead(self, pieces: Pieces, body: int, rows: np.ndarray, base: np.ndarray) -> None:
         """The last token of each row's last action comes first."""
+        codec, layout = self.bodies[body].codec, self.layouts[body]
         for row, at in zip(rows, base, strict=True):
             last = self._last[row]
             if last is None:
                 continue
-            if self.codec.spec.text_action:
+            if codec.spec.text_action:
                 one = np.asarray([last], np.int64)
                 pieces.words(one, ROLE_ACTION, np.minimum(self._written[row], 511)[None], np.asarray([at]))
             else:
                 assert isinstance(last, np.ndarray)
-                whole = self.layout.pooled
                 tokens = np.rint(last).astype(np.int16)[None]
-                where = slice(None) if whole else slice(tokens.shape[1] - 1, tokens.shape[1])
-                pieces.act(self.layout, self.codec, tokens[:, where], np.asarray([[at]]), where=where)
+                where = slice(None) if layout.pooled else slice(tokens.shape[1] - 1, tokens.shape[1])
+                pieces.act(layout, codec, tokens[:, where], np.asarray([[at]]), where=where)
 
-    def _pick_all(self, h_nD: torch.Tensor) -> np.ndarray:
-        """All numbers of an action from one position: bins (fractional when decoding by mean) or classes, [n, A]."""
-        scale, layout = self.codec.action_scale, self.layout
-        out = np.zeros((len(h_nD), scale.size), np.float32)
-        slots = torch.as_tensor(layout.slots(0, scale.size, self.model.config.slots, action=True), device=self.device)
-        for discrete in (False, True):
-            chosen = np.flatnonzero(scale.discrete == discrete)
-            if len(chosen):
-                classes = scale.classes[chosen]
-                logits = self.model.action_logits(h_nD[:, None], discrete, int(classes.max()), slots[chosen])
-                out[:, chosen] = self._choose(logits, discrete, classes)
-        return out
-
-    def _pick_in_turn(self, rows: list[int], h_nD: torch.Tensor) -> np.ndarray:
+    def _one_by_one(self, codec: Codec, layout: Layout, rows: np.ndarray, h_nD: torch.Tensor) -> np.ndarray:
         """Action tokens one after another, each fed before the next is scored, [n, A]."""
-        scale = self.codec.action_scale
+        scale = codec.action_scale
         out = np.zeros((len(rows), scale.size), np.float32)
-        index = torch.as_tensor(rows, device=self.device)
-        one = torch.ones(len(rows), dtype=torch.long, device=self.device)
+        one = np.ones(len(rows), np.int64)
         for number in range(scale.size):
             discrete, classes = bool(scale.discrete[number]), scale.classes[number : number + 1]
-            logits = self.model.action_logits(h_nD[:, None], discrete, int(classes[0]), one)
-            out[:, number] = self._choose(logits, discrete, classes)[:, 0]
+            slot = torch.zeros(1, dtype=torch.long, device=self.device)  # only a pooled head asks
+            out[:, number] = self.choose.numbers(h_nD, discrete, classes, slot)[:, 0]
             if number + 1 < scale.size:
                 pieces = Pieces(self.model.config.slots)
                 tokens = np.rint(out[:, number : number + 1]).astype(np.int16)
-                dest = np.arange(len(rows))[:, None]
-                pieces.act(self.layout, self.codec, tokens, dest, where=slice(number, number + 1))
-                x = self.model.embedding(pieces.done().to(self.device), len(rows))[:, None]
-                now = torch.as_tensor(self._time[rows][:, None] - 1, device=self.device)
-                h_nD = self._stream.feed(x, one, index, now)[:, 0]
+                pieces.act(layout, codec, tokens, np.arange(len(rows))[:, None], where=slice(number, number + 1))
+                h_nD = self._feed(pieces, one, rows, self._time[rows] - 1)
         return out
 
-    def _choose(self, logits_nAC: torch.Tensor, discrete: bool, classes: np.ndarray) -> np.ndarray:
-        """A token per number. Classes beyond a number's legal range are never chosen."""
-        logits = logits_nAC.float()
-        if discrete:
-            legal = (
-                torch.arange(logits.shape[-1], device=self.device)
-                < torch.as_tensor(classes, device=self.device)[:, None]
-            )
-            logits = logits.masked_fill(~legal, -torch.inf)
-            return self._token(logits, self.temperature).cpu().numpy()
-        if self.decode == "mean":
-            bins = torch.arange(BINS, device=self.device, dtype=torch.float32)
-            return (logits.softmax(-1) @ bins).cpu().numpy()
-        return self._token(logits, 1.0 if self.decode == "sample" else 0.0).cpu().numpy()
-
-    def _token(self, logits: torch.Tensor, temperature: float) -> torch.Tensor:
-        if temperature <= 0:
-            return logits.argmax(-1)
-        chance = (logits / temperature).softmax(-1)
-        return torch.multinomial(chance.flatten(0, -2), 1, generator=self._generator).view(logits.shape[:-1])
-
-    def _write(self, rows: list[int], h_nD: torch.Tensor) -> list[Any]:
+    def _write(self, codec: Codec, rows: np.ndarray, h_nD: torch.Tensor) -> list[Any]:
         """Write a text per row, word by word, until each has ended."""
         texts: list[list[int]] = [[] for _ in rows]
-        writing = list(range(len(rows)))
-        end = self.codec.vocabulary.end_id
-        known = len(self.codec.vocabulary)
+        writing = np.arange(len(rows))
+        end, known = codec.vocabulary.end_id, len(codec.vocabulary)
         for step in range(MAX_REPLY):
-            picked = self._token(self.model.word_logits(h_nD)[:, :known].float(), self.temperature).tolist()
-            if step == MAX_REPLY - 1:
-                picked = [end] * len(picked)
+            picked = self.choose.words(h_nD, known) if step < MAX_REPLY - 1 else [end] * len(writing)
             for at, token in zip(writing, picked, strict=True):
                 self._last[rows[at]], self._written[rows[at]] = token, step
                 if token != end:
                     texts[at].append(token)
-            going = [i for i, token in enumerate(picked) if token != end]
-            if not going:
+            going = np.flatnonzero(np.asarray(picked) != end)
+            if not len(going):
                 break
-            writing, tokens = [writing[i] for i in going], [picked[i] for i in going]
+            writing = writing[going]
+            count = len(writing)
             pieces = Pieces(self.model.config.slots)
-            count = len(tokens)
-            pieces.words(np.asarray(tokens), ROLE_ACTION, np.full(count, min(step, 511)), np.arange(count))
-            x = self.model.embedding(pieces.done().to(self.device), count)[:, None]
-            index = torch.as_tensor([rows[at] for at in writing], device=self.device)
-            one = torch.ones(count, dtype=torch.long, device=self.device)
-            h_nD = self._stream.feed(x, one, index)[:, 0]
-        return [self.codec.reply(ids) for ids in texts]
+            ids = np.asarray(picked)[going]
+            pieces.words(ids, ROLE_ACTION, np.full(count, min(step, 511)), np.arange(count))
+            h_nD = self._feed(pieces, np.ones(count, np.int64), rows[writing], self._time[rows[writing]] - 1)
+        return [codec.reply(ids) for ids in texts]
+
+    def _lane(self, body: Body, layout: Layout) -> Lane:
+        horizon = self.model.config.horizon if body.horizon is None else body.horizon
+        if body.codec.spec.text_action:
+            horizon = 0
+        return Lane(self._embed_prompt(body, layout), horizon, layout.step_positions)
 
     @torch.inference_mode()
-    def _embed_prompt(self, prompt: Prompt) -> torch.Tensor:
-        config = self.model.config
-        words = self.codec.vocabulary.encode(prompt.instruction) if prompt.instruction else []
-        steps = None
+    def _embed_prompt(self, body: Body, layout: Layout) -> torch.Tensor:
+        config, codec, prompt = self.model.config, body.codec, body.prompt
+        words = codec.vocabulary.encode(prompt.instruction) if prompt.instruction else []
+        steps: Timesteps | None = None
         if prompt.episode is not None:
-            whole = self.codec.episode(prompt.episode.observations, prompt.episode.actions)
-            steps = tail(self.layout, whole, prompt_positions(config))
+            whole = codec.episode(prompt.episode.observations, prompt.episode.actions)
+            steps = tail(layout, whole, prompt_positions(config))
         pieces = Pieces(config.slots)
-        used = place(pieces, self.layout, self.codec, 0, words, steps)
-        return (
-            self.model.embedding(pieces.done().to(self.device), used)
-            if used
-            else torch.zeros(0, config.width, device=self.device)
-        )
+        used = place(pieces, layout, codec, 0, words, steps)
+        if not used:
+            return torch.zeros(0, config.width, device=self.device)
+        return self.model.embedding(pieces.done().to(self.device), used)

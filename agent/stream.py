@@ -1,105 +1,236 @@
 """Positions fed as they come: keys and values stay in a ring, so a step costs the same early and late in an episode.
 
-The ring keeps keys unrotated and turns them when they are looked at. That gives every entry its true place in the
-window also after older ones have left, which is what a full forward pass over the window would see.
+Keys are kept turned to their place in the episode. The rotary embedding only knows distances, so that is right for as
+long as an episode lasts; the prompt, which never leaves, is looked at as if it stood right before the window. Rows may
+belong to different bodies and get different numbers of positions: all but the attention runs over them packed.
 
-Shapes: n rows, p new positions, D width, H heads, K head size, P prompt positions, R ring entries.
+Which entry may be seen is kept in numpy, because it is a handful of small integers; what is computed is in tensors.
+
+Shapes: n rows, p new positions of a row at most, N new positions of all rows, D width, H heads, K head size, P prompt
+positions, R ring entries.
 """
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from opengato.agent.attention import attend
 from opengato.agent.model import Model
 from opengato.agent.transformer import rotary, turn
 
+ROUND = 32  # entries: of a young ring only so many are read, rounded up, so that few shapes occur
+FOREVER = 2**62
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What a row of the stream looks back at.
+
+    Args:
+        prompt_PD: embedded prompt, float [P, D]; P may be 0.
+        horizon: how many timesteps a position looks back (the prompt is always seen); 0 for all in the window.
+        positions: of a timestep at most; 0 if that varies. Together with a horizon it bounds what must be kept.
+    """
+
+    prompt_PD: torch.Tensor
+    horizon: int = 0
+    positions: int = 0
+
 
 class Stream:
-    """The attention caches of n rows that share a prompt.
+    """The attention caches of n rows.
 
     Args:
         model: in evaluation mode.
-        rows: how many.
-        prompt_PD: embedded prompt, float [P, D]; P may be 0.
-        horizon: how many timesteps a position looks back (the prompt is always seen); 0 for all that the ring holds.
+        lanes: one per row. Rows with the very same prompt tensor throughout share its cache.
     """
 
-    def __init__(self, model: Model, rows: int, prompt_PD: torch.Tensor, horizon: int = 0) -> None:
-        config = model.config
-        self.model, self.horizon = model, horizon
-        self.prompt = len(prompt_PD)
-        self.ring = config.window - self.prompt
-        device = prompt_PD.device
-        # One entry past the ring takes what padding writes; it is never looked at.
-        shape = (rows, config.heads, self.prompt + self.ring + 1, config.head_dim)
-        self.keys = [torch.zeros(shape, device=device) for _ in range(config.blocks)]
-        self.values = [torch.zeros(shape, device=device) for _ in range(config.blocks)]
-        self.entry = torch.full(
-            (rows, self.ring + 1), -1, device=device
-        )  # which position of the episode an entry holds
-        self.when = self.entry.clone()  # … and of which timestep
-        self.count = torch.zeros(rows, dtype=torch.long, device=device)  # positions of the episode so far
-        if self.prompt:
-            self._prefill(prompt_PD[None])
+    def __init__(self, model: Model, lanes: Sequence[Lane]) -> None:
+        config, rows = model.config, len(lanes)
+        self.model = model
+        self.prompt = np.asarray([len(lane.prompt_PD) for lane in lanes])
+        self.window = config.window - self.prompt  # positions of the episode that a row sees at most
+        self.horizon = np.asarray([lane.horizon or FOREVER for lane in lanes])
+        bound = np.asarray([lane.horizon * lane.positions or config.window for lane in lanes])
+        self.ring = int(np.minimum(self.window, bound).max())
+        self.device = lanes[0].prompt_PD.device
+        shape = (rows, config.heads, self.ring, config.head_dim)
+        self.keys = [torch.zeros(shape, device=self.device) for _ in range(config.blocks)]
+        self.values = [torch.zeros(shape, device=self.device) for _ in range(config.blocks)]
+        self.place = np.full((rows, self.ring), -1)  # which position of the episode an entry holds
+        self.when = np.zeros((rows, self.ring), np.int64)  # … and of which timestep
+        self.count = np.zeros(rows, np.int64)  # positions of the episode so far
+        prompts = [lane.prompt_PD for lane in lanes]
+        self.shared = all(prompt is prompts[0] for prompt in prompts)
+        self._prefill(prompts[:1] if self.shared else prompts)
 
-    def clear(self, rows: torch.Tensor) -> None:
+    def clear(self, rows: np.ndarray) -> None:
         """Start new episodes in these rows, int64 [k]; the prompt stays."""
-        self.entry[rows] = -1
+        self.place[rows] = -1
         self.count[rows] = 0
 
     @torch.inference_mode()
-    def _prefill(self, prompt_1PD: torch.Tensor) -> None:
-        place = torch.arange(self.prompt, device=prompt_1PD.device)
-        angles = rotary(place[None], self.model.config.head_dim, prompt_1PD.dtype)
+    def _prefill(self, prompts: Sequence[torch.Tensor]) -> None:
+        """Keys and values of the prompts, float [prompts, H, P, K] per block."""
+        longest = max(len(prompt) for prompt in prompts)
+        x = torch.stack([F.pad(prompt, (0, 0, 0, longest - len(prompt))) for prompt in prompts])
+        place = torch.arange(longest, device=self.device)
+        angles = rotary(place[None], self.model.config.head_dim, x.dtype)
         mask = (place[:, None] >= place[None])[None, None]
-        x = prompt_1PD
-        for block, keys, values in zip(self.model.transformer.stack, self.keys, self.values, strict=True):
+        self.prompt_keys, self.prompt_values = [], []
+        for block in self.model.transformer.stack:
             q, k, v = block.queries_keys_values(x)
-            keys[:, :, : self.prompt], values[:, :, : self.prompt] = k, v
-            x = block.finish(x, turn(q, angles), turn(k, angles), v, mask)
+            k = turn(k, angles)
+            self.prompt_keys.append(k)
+            self.prompt_values.append(v)
+            if longest:
+                x = block.finish(x, attend(turn(q, angles), k, v, mask))
 
     @torch.inference_mode()
-    def feed(
-        self, x_npD: torch.Tensor, lengths: torch.Tensor, rows: torch.Tensor, step_np: torch.Tensor | None = None
-    ) -> torch.Tensor:
+    def feed(self, x_ND: torch.Tensor, lengths: np.ndarray, rows: np.ndarray, step_N: np.ndarray) -> torch.Tensor:
         """Append new positions to some rows.
 
         Args:
-            x_npD: embedded positions; row i holds lengths[i] of them, the rest is padding.
-            lengths: int64 [n].
-            rows: int64 [n], which rows of the stream these are.
-            step_np: int64 [n, p], the timestep of each; needed where there is a horizon.
+            x_ND: embedded positions, row after row.
+            lengths: int64 [n], how many each row gets; at least 1.
+            rows: int64 [n], which rows of the stream these are, in rising order.
+            step_N: int64 [N], the timestep of each position.
 
         Returns:
-            float [n, p, D] after the last norm.
+            float [N, D] after the last norm.
         """
-        n, p, _ = x_npD.shape
-        step = torch.arange(p, device=x_npD.device)
-        valid = step < lengths[:, None]
-        place = self.count[rows][:, None] + step
-        slot = torch.where(valid, place % self.ring, self.ring)
-        entry = self.entry[rows]
-        entry.scatter_(1, slot, torch.where(valid, place, -1))
-        entry[:, self.ring] = -1
-        self.entry[rows] = entry
-        self.count[rows] += lengths
-        shift = (self.count[rows] - self.ring).clamp(min=0)[:, None]
-        at_query = self.prompt + place - shift
-        prompt = torch.arange(self.prompt, device=x_npD.device).expand(n, -1)
-        at_key = torch.cat([prompt, (self.prompt + entry - shift).clamp(min=0)], 1)
-        seen = (entry[:, None] >= 0) & (entry[:, None] <= place[..., None])
-        if self.horizon:
-            assert step_np is not None, "a horizon is counted in timesteps"
-            when = self.when[rows].scatter(1, slot, step_np)
-            self.when[rows] = when
-            seen &= step_np[..., None] - when[:, None] < self.horizon
-        mask = torch.cat([torch.ones(n, p, self.prompt, dtype=torch.bool, device=seen.device), seen], 2)[:, None]
-        head = self.model.config.head_dim
-        query_angles, key_angles = rotary(at_query, head, x_npD.dtype), rotary(at_key, head, x_npD.dtype)
-        where = (rows[:, None], slice(None), self.prompt + slot)
-        x = x_npD
-        for block, keys, values in zip(self.model.transformer.stack, self.keys, self.values, strict=True):
+        if lengths.max() > self.ring:
+            return self._feed_in_parts(x_ND, lengths, rows, step_N)
+        view = self._enter(lengths, rows, step_N)
+        x = x_ND[None]
+        for index, block in enumerate(self.model.transformer.stack):
             q, k, v = block.queries_keys_values(x)
-            keys[where], values[where] = k.transpose(1, 2), v.transpose(1, 2)
-            x = block.finish(x, turn(q, query_angles), turn(keys[rows], key_angles), values[rows], mask)
-        return self.model.transformer.norm(x)
+            self.keys[index][view.row_N, :, view.slot_N] = turn(k, view.angles)[0].transpose(0, 1)
+            self.values[index][view.row_N, :, view.slot_N] = v[0].transpose(0, 1)
+            x = block.finish(x, self._attend(index, q, view))
+        return self.model.transformer.norm(x)[0]
+
+    def _feed_in_parts(
+        self, x_ND: torch.Tensor, lengths: np.ndarray, rows: np.ndarray, step_N: np.ndarray
+    ) -> torch.Tensor:
+        """More than the ring holds: one ring after another, as far as each row goes."""
+        out = torch.empty_like(x_ND)
+        number_N = np.arange(len(x_ND)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        for start in range(0, int(lengths.max()), self.ring):
+            part = np.clip(lengths - start, 0, self.ring)
+            chosen = np.flatnonzero((number_N >= start) & (number_N < start + self.ring))
+            here = torch.from_numpy(chosen).to(self.device)
+            out[here] = self.feed(x_ND[here], part[part > 0], rows[part > 0], step_N[chosen])
+        return out
+
+    def _enter(self, lengths: np.ndarray, rows: np.ndarray, step_N: np.ndarray) -> _View:
+        """Note where the new positions go, and what each of them sees."""
+        n, p = len(rows), int(lengths.max())
+        valid = np.arange(p) < lengths[:, None]
+        place = self.count[rows][:, None] + np.arange(p)
+        row_N, place_N = np.repeat(rows, lengths), place[valid]
+        slot_N = place_N % self.ring
+        self.place[row_N, slot_N], self.when[row_N, slot_N] = place_N, step_N
+        self.count[rows] += lengths
+        used = min(self.ring, -(-int(self.count[rows].max()) // ROUND) * ROUND)
+        step = np.zeros((n, p), np.int64)
+        step[valid] = step_N
+        held, when = self.place[rows, None, :used], self.when[rows, None, :used]
+        first = self.count[rows] - self.window[rows]
+        seen = (held >= np.maximum(first, 0)[:, None, None]) & (held <= place[..., None])
+        seen &= step[..., None] - when < self.horizon[rows][:, None, None]
+        prompt = np.arange(int(self.prompt.max())) < self.prompt[rows][:, None, None]
+        seen = np.concatenate([np.broadcast_to(prompt, (n, p, prompt.shape[2])), seen], 2)
+        # As if the prompt stood right before the window: behind its end, distances to it no longer grow.
+        shift_N = np.repeat(np.maximum(first, 0), lengths)
+        place_N = place_N + self.prompt[row_N]
+        head, dtype = self.model.config.head_dim, self.keys[0].dtype
+
+        def angles(place_N: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+            cos, sin = rotary(torch.from_numpy(place_N)[None], head, dtype)
+            return cos.to(self.device), sin.to(self.device)
+
+        def tensor(array: np.ndarray) -> torch.Tensor:
+            return torch.from_numpy(array).to(self.device)
+
+        bias = np.where(seen, np.float32(0), np.float32(-1e30))
+        own = angles(place_N)
+        return _View(
+            n, p, used,
+            None if n == len(self.count) else tensor(rows),
+            None if valid.all() else tensor(np.flatnonzero(valid)),
+            tensor(row_N), tensor(slot_N), own,
+            angles(place_N - shift_N) if shift_N.any() and prompt.shape[2] else own,
+            tensor(bias)[:, None],
+        )  # fmt: skip
+
+    def _attend(self, index: int, q_1HNK: torch.Tensor, view: _View) -> torch.Tensor:
+        """What the new positions see in prompt and ring, float [1, N, H·K]."""
+        keys, values = self.keys[index], self.values[index]
+        if view.rows is not None:
+            keys, values = keys[view.rows, :, : view.used], values[view.rows, :, : view.used]
+        else:
+            keys, values = keys[:, :, : view.used], values[:, :, : view.used]
+        q_1HNK = q_1HNK * q_1HNK.shape[-1] ** -0.5
+        q = view.spread(turn(q_1HNK, view.angles))
+        scores = q @ keys.transpose(2, 3)
+        before = self.prompt_keys[index].shape[2]
+        if before:
+            to_prompt = q if view.prompt_angles is view.angles else view.spread(turn(q_1HNK, view.prompt_angles))
+            scores = torch.cat([self._prompt(to_prompt, self.prompt_keys[index].transpose(2, 3), view), scores], 3)
+        share = (scores + view.bias).softmax(-1)
+        seen = share[..., before:] @ values
+        if before:
+            seen = seen + self._prompt(share[..., :before], self.prompt_values[index], view)
+        return view.pack(seen)
+
+    def _prompt(self, x_nHpX: torch.Tensor, prompt: torch.Tensor, view: _View) -> torch.Tensor:
+        """Product with keys or values of each row's prompt; a shared prompt is read once for all rows."""
+        if not self.shared:
+            return x_nHpX @ (prompt if view.rows is None else prompt[view.rows])
+        n, heads, p, _ = x_nHpX.shape
+        return (x_nHpX.transpose(0, 1).reshape(heads, n * p, -1) @ prompt[0]).view(heads, n, p, -1).transpose(0, 1)
+
+
+@dataclass
+class _View:
+    """Where new positions stand and what they see.
+
+    Args:
+        n, p, used: rows, new positions of a row at most, ring entries that are read.
+        rows: int64 [n], None for all.
+        spots: int64 [N], where packed positions stand in [n, p]; None if every row has p.
+        row_N, slot_N: int64 [N], the entry that each goes to.
+        angles, prompt_angles: of the rotary embedding, towards the ring and towards the prompt.
+        bias: float [n, 1, p, P + used], 0 where a position is seen.
+    """
+
+    n: int
+    p: int
+    used: int
+    rows: torch.Tensor | None
+    spots: torch.Tensor | None
+    row_N: torch.Tensor
+    slot_N: torch.Tensor
+    angles: tuple[torch.Tensor, torch.Tensor]
+    prompt_angles: tuple[torch.Tensor, torch.Tensor]
+    bias: torch.Tensor
+
+    def spread(self, x_1HNK: torch.Tensor) -> torch.Tensor:
+        """Packed to a row each: [n, H, p, K]."""
+        x_NHK = x_1HNK[0].transpose(0, 1)
+        if self.spots is not None:
+            whole = x_NHK.new_zeros(self.n * self.p, *x_NHK.shape[1:])
+            whole[self.spots] = x_NHK
+            x_NHK = whole
+        return x_NHK.reshape(self.n, self.p, *x_NHK.shape[1:]).transpose(1, 2)
+
+    def pack(self, x_nHpK: torch.Tensor) -> torch.Tensor:
+        """Back to [1, N, H·K]."""
+        x = x_nHpK.transpose(1, 2).reshape(self.n * self.p, -1)
+        return (x if self.spots is None else x[self.spots])[None]

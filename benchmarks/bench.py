@@ -20,7 +20,7 @@ import torch
 
 from opengato.agent import Agent
 from opengato.agent.model import Batch
-from opengato.benchmarks import ours
+from opengato.benchmarks import ours, rollouts
 from opengato.benchmarks.plain import SEPARATOR, Plain, PlainActor
 from opengato.errors import OpengatoError
 from opengato.evaluation.provenance import commit, machine, versions
@@ -36,7 +36,7 @@ class BenchConfig:
     """Measuring speed.
 
     Args:
-        quick: one thread, few rounds, no pictures, no long episode.
+        quick: one thread, few rounds, no pictures, no long episode, no collecting and evaluating.
         threads: of PyTorch, one table each.
         rounds: how often both sides are timed in turn.
         updates, actions: timed per side and round.
@@ -69,7 +69,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     try:
         for count in threads:
             torch.set_num_threads(count)
-            cases.append({"threads": count, **measure(rounds, updates, actions, episode, pictures=not config.quick)})
+            cases.append({"threads": count, **measure(rounds, updates, actions, episode, whole=not config.quick)})
     finally:
         torch.set_num_threads(before)
     found = {
@@ -85,7 +85,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     return found
 
 
-def measure(rounds: int, updates: int, actions: int, episode: int, pictures: bool) -> dict[str, Any]:
+def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool) -> dict[str, Any]:
     """One number of threads: ratios, and medians of seconds and rates."""
     train = training(rounds, updates)
     act = acting(rounds, actions, episode)
@@ -95,17 +95,21 @@ def measure(rounds: int, updates: int, actions: int, episode: int, pictures: boo
         "train_default": rates["default"] / rates["plain"],
         "action_full": times["full"]["p50"] / times["plain_full"]["p50"],
         "action_full_over_empty": times["full"]["p50"] / times["empty"]["p50"],
-        "batch16": 16 * times["empty"]["p50"] / times["batch16"]["p50"],
+        "batch16": 16 * times["full"]["p50"] / times["batch16_full"]["p50"],
         "load_over_train": rates["load"] / rates["default"],
     }
     if episode:
         ratios["action_late_over_early"] = times["late"]["p50"] / times["early"]["p50"]
     found: dict[str, Any] = {"training": train, "acting": act}
-    if pictures:
+    if whole:
         found["pictures"] = training(max(2, rounds // 2), max(2, updates // 2), pictures=True)
         seen = found["pictures"]["timesteps_per_s"]
         ratios["train_pool1_pictures"] = seen["pool1"] / seen["plain"]
         ratios["train_default_pictures"] = seen["default"] / seen["plain"]
+        found["collecting"] = rollouts.collecting(rounds, 40, torch.get_num_threads())
+        found["evaluating"] = rollouts.evaluating(rounds, 40)
+        for name in ("collecting", "evaluating"):
+            ratios[name] = median(found[name]["ours"]) / median(found[name]["plain"])
     return {"ratios": {name: round(value, 3) for name, value in ratios.items()}, **found}
 
 
@@ -198,10 +202,14 @@ def _timesteps(batch: Batch) -> int:
 
 
 def acting(rounds: int, actions: int, episode: int) -> dict[str, Any]:
-    """Seconds of an action, one environment, at the start of an episode and with the window full; 16 in a batch."""
+    """Seconds of an action at the start of an episode and with the window full, of one environment and of 16."""
     rng = np.random.default_rng(0)
     agent = Agent.new(ours.MODELS["default"])
-    policy, batch = agent.policy(ours.spec()), agent.policy(ours.spec(), batch_size=16)
+    sides = {name: agent.policy(ours.spec(), batch_size=16 if "16" in name else 1) for name in
+             ("empty", "full", "batch16", "batch16_full")}  # fmt: skip
+    for name, policy in sides.items():
+        if "full" in name:
+            ours.fill(policy)
     model = Plain().eval()
     seconds: dict[str, list[float]] = {}
 
@@ -210,23 +218,18 @@ def acting(rounds: int, actions: int, episode: int) -> dict[str, Any]:
         act()
         seconds.setdefault(name, []).append(time.perf_counter() - began)
 
-    full = agent.policy(ours.spec())
-    for _ in range(ours.WINDOW):
-        full.act(ours.observation(rng))
     for turn in range(rounds + 1):
-        policy.reset()
-        batch.reset()
         plain = PlainActor(model)
+        for name, policy in sides.items():
+            if "full" not in name:
+                policy.reset()
         for number in range(actions):
             seen = torch.from_numpy(rng.integers(0, SEPARATOR, (1, ours.OBSERVED)))
-            if number < EARLY:
-                timed("plain_empty", lambda seen=seen, plain=plain: plain.act(seen))  # type: ignore[misc]
-            else:
+            if number >= EARLY:
                 plain.at = model.window - model.stride - 1  # the last timestep that fits
-                timed("plain_full", lambda seen=seen, plain=plain: plain.act(seen))  # type: ignore[misc]
-            timed("empty", lambda: policy.act(ours.observation(rng)))
-            timed("full", lambda: full.act(ours.observation(rng)))
-            timed("batch16", lambda: batch.act([ours.observation(rng) for _ in range(16)]))
+            timed("plain_empty" if number < EARLY else "plain_full", partial(plain.act, seen))
+            for name, policy in sides.items():
+                timed(name, partial(policy.act, [ours.observation(rng) for _ in range(policy.rows)]))
         if not turn:
             seconds.clear()  # a rehearsal
     if episode:
@@ -257,6 +260,9 @@ def table(found: dict[str, Any]) -> str:
         for title, part in (("", "training"), (", a picture a timestep", "pictures")):
             for name, rate in case.get(part, {}).get("timesteps_per_s", {}).items():
                 lines.append(f"| {name}{title} | {rate} | {case[part]['positions_per_s'].get(name, '')} |")
+        for name in ("collecting", "evaluating"):
+            for side, found_rates in case.get(name, {}).items():
+                lines.append(f"| {name}, {side} | {median(found_rates):.0f} | |")
         lines += ["", "| action | p50, ms | p95 | p99 | n |", "|---|---|---|---|---|"]
         for name, q in case["acting"]["seconds"].items():
             lines.append(f"| {name} | {' | '.join(f'{1e3 * q[p]:.2f}' for p in ('p50', 'p95', 'p99'))} | {q['n']} |")

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import torch
 from gymnasium import spaces
 
 from opengato.agent import Agent, Spec
 from opengato.agent.codec import Timesteps
 from opengato.agent.config import ModelConfig, preset
+from opengato.agent.policy import Policy
 from opengato.training.arrays import TaskArrays
 from opengato.training.mixture import MixtureConfig
 from opengato.training.train import learn_statistics
@@ -20,8 +22,8 @@ EPISODES, STEPS = 20, 250
 WINDOW = 1024
 
 
-# A gated layer has three matrices: 1 366 before the gate gives it the weights of a plain one of 4 × 256.
-_DEFAULT = replace(preset("nano"), blocks=6, heads=8, width=256, head_dim=32, feedforward=1366, window=WINDOW)
+# A gated layer has three matrices: 1 376 before the gate gives it the weights of a plain one of 4 × 256, and a bit.
+_DEFAULT = replace(preset("nano"), blocks=6, heads=8, width=256, head_dim=32, feedforward=1376, window=WINDOW)
 MODELS = {
     "pool1": replace(_DEFAULT, pooled=False, own_actions=True, patch_width=256),  # one position per token
     "default": _DEFAULT,  # the layout of the small presets
@@ -59,6 +61,16 @@ def trainer(config: ModelConfig, rows: int, pictures: bool = False) -> Trainer:
     made = Trainer(agent, [demonstrations(agent, pictures, 4 if pictures else EPISODES)], settings)
     agent.model.train()
     return made
+
+
+def fill(policy: Policy) -> None:
+    """Bring the window of every row to its end, with positions that hold noise: how long that takes to look at does not
+    hang on what they hold."""
+    rows = np.arange(policy.rows)
+    part = 64
+    for _ in range(0, WINDOW, part):
+        x = torch.randn(part * policy.rows, policy.model.config.width)
+        policy.stream.feed(x, np.full(policy.rows, part), rows, np.zeros(len(x), np.int64))
 
 
 def observation(rng: np.random.Generator) -> np.ndarray:

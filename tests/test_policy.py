@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from opengato.agent import Agent, Episode, Prompt, Spec
 from opengato.agent.config import PRESETS, ModelConfig
@@ -15,7 +16,7 @@ from opengato.agent.layout import Layout
 from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
 from opengato.agent.prompt import place, prompt_positions, tail
-from opengato.agent.stream import Stream
+from opengato.agent.stream import Lane, Stream
 from opengato.errors import OpengatoError
 
 from . import spaces_zoo as zoo
@@ -41,7 +42,7 @@ def test_cached_acting_equals_the_full_forward_pass(name: str, action: str) -> N
     spec = Spec(zoo.OBSERVATION, ACTIONS[action])
     prompt = Prompt("do it", episode(2, ACTIONS[action], 5))
     policy = agent.policy(spec, prompt, decode="mode")
-    policy.codec.reply = list  # an untrained agent writes bytes that are no text, so tokens are compared
+    policy.bodies[0].codec.reply = list  # an untrained agent writes bytes that are no text, so tokens are compared
     shown = episode(3 if action == "text" else 4, ACTIONS[action], 7).observations
     acted = [policy.act(observation) for observation in shown]
     full = _full_pass(agent, spec, prompt, shown, acted)
@@ -123,18 +124,18 @@ def test_past_the_windows_end_the_ring_sees_what_a_window_of_one_block_sees() ->
     model = Agent.new(config, seed=1).model.eval()
     x = torch.randn(1, 400, config.width, generator=torch.Generator().manual_seed(0))
     prompt = torch.randn(5, config.width, generator=torch.Generator().manual_seed(1))
-    stream = Stream(model, 1, prompt)
-    row = torch.zeros(1, dtype=torch.long)
+    stream = Stream(model, [Lane(prompt)])
+    row = np.zeros(1, np.int64)
     ring = config.window - 5
     for start in range(0, 399, 3):
-        new = x[:, start : start + 3]
-        found = stream.feed(new, torch.tensor([new.shape[1]]), row)
-    end = start + new.shape[1]
+        new = x[0, start : start + 3]
+        found = stream.feed(new, np.asarray([len(new)]), row, np.zeros(len(new), np.int64))
+    end = start + len(new)
     window = torch.cat([prompt[None], x[:, end - ring : end]], 1)
-    mask = torch.ones(config.window, config.window, dtype=torch.bool).tril()[None, None]
+    mask = torch.ones(1, config.window, config.window, dtype=torch.bool).tril()
     with torch.inference_mode():
         whole = model.transformer(window, torch.arange(config.window)[None], mask)
-    torch.testing.assert_close(found[0, -1], whole[0, -1], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(found[-1], whole[0, -1], atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -158,6 +159,34 @@ def test_a_batch_acts_like_its_rows_alone(name: str) -> None:
                 _equal(together[step][row], alone.act(run[step]))
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_different_bodies_act_in_one_batch_as_they_do_alone(name: str) -> None:
+    """Other observations, other actions, a prompt of another length, one that writes: one forward pass for all."""
+    agent = Agent.new(replace(CONFIGS[name], horizon=2), seed=3)
+    tiny = spaces.Box(-1, 1, (3,), np.float32)
+    prompts = [Prompt("go", episode(2, zoo.ACTION, 5)), None, Prompt("say what it is")]
+    specs = [Spec(zoo.OBSERVATION, zoo.ACTION), Spec(tiny, spaces.Discrete(5)), Spec(zoo.OBSERVATION, zoo.SPEECH)]
+    bodies = list(zip(specs, prompts, (2, 1, 2), strict=True))
+    mixed = agent.mixed_policy(bodies, decode="mode")
+    alone = [agent.policy(spec, prompt, batch_size=rows, decode="mode") for spec, prompt, rows in bodies]
+    for policy in (mixed, *alone):
+        for body in policy.bodies:
+            body.codec.reply = list  # an untrained agent writes bytes that are no text, so tokens are compared
+    zoo.seed(1)
+    tiny.seed(1)
+    for step in range(4):
+        seen = [space.sample() for space in (zoo.OBSERVATION, zoo.OBSERVATION, tiny, zoo.OBSERVATION, zoo.OBSERVATION)]
+        if step == 2:
+            seen[0] = None  # one rests
+        together = mixed.act(seen)
+        expected = [*alone[0].act(seen[:2]), *alone[1].act(seen[2:3]), *alone[2].act(seen[3:])]
+        for one, other in zip(together, expected, strict=True):
+            if isinstance(other, dict | list):
+                _equal(one, other)
+            else:
+                assert one == other
+
+
 def test_an_episode_far_longer_than_the_window_goes_on() -> None:
     agent = Agent.new(SMALL, seed=0)
     policy = agent.policy(Spec(zoo.OBSERVATION, zoo.ACTION))
@@ -174,13 +203,20 @@ def test_own_actions_take_no_position_but_a_demonstrations_are_seen() -> None:
     assert Layout(spec, replace(SMALL, own_actions=True)).action_positions == 1
     shown, other = episode(2, zoo.ACTION, 5), episode(2, zoo.ACTION, 6)
     prompts = [Prompt(None, shown), Prompt(None, replace(shown, actions=other.actions))]
-    one, two = (agent.policy(spec, prompt)._stream.keys[-1] for prompt in prompts)
+    one, two = (agent.policy(spec, prompt).stream.prompt_keys[-1] for prompt in prompts)
     assert not torch.equal(one, two)
 
 
 def test_actions_decoded_one_by_one_must_be_seen() -> None:
     with pytest.raises(OpengatoError, match="own_actions=false needs pooled=true"):
         replace(FLAT, own_actions=False)
+
+
+def test_shapes_that_cannot_be_are_refused() -> None:
+    with pytest.raises(OpengatoError, match="patch_width=16 needs pooled=true"):
+        replace(FLAT, patch_width=16)
+    with pytest.raises(OpengatoError, match="head_dim=15 is odd"):
+        replace(SMALL, head_dim=15)
 
 
 @pytest.mark.parametrize("name", ["pooled", "flat"])

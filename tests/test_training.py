@@ -1,9 +1,11 @@
 """Training: deterministic batches, resume equals uninterrupted, a golden loss, held-out tasks stay out."""
 
 import json
+import random
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +77,25 @@ def test_the_loss_falls_on_a_batch_that_is_learnt_by_heart() -> None:
     assert losses[-1] < 0.6 * losses[0]
 
 
+def test_accumulated_steps_and_recomputed_blocks_learn_the_same() -> None:
+    """One step on two batches at once, one after another, or with blocks computed anew: the same weights come out."""
+    shape = replace(SMALL, stochastic_depth=0.2)
+    weights = []
+    for config in (CONFIG, replace(CONFIG, gradient_checkpointing=True)):
+        fit = trainer(config, shape=shape)
+        fit.agent.model.train()
+        fit.update(fit.mixture.batch(0))
+        weights.append(torch.cat([p.detach().flatten() for p in fit.agent.model.parameters()]))
+    torch.testing.assert_close(*weights)
+    fit = trainer(replace(CONFIG, accumulate=2))
+    one, two = fit.mixture.batch(0), fit.mixture.batch(1)
+    losses = [fit.agent.model.losses(batch) for batch in (one, two)]
+    wanted = sum((loss * weight).sum() for loss, weight, _ in losses) / sum(weight.sum() for _, weight, _ in losses)
+    assert fit.run(stop_after=1) == pytest.approx([wanted.item()], rel=1e-5)
+    with pytest.raises(OpengatoError, match="accumulate is 0"):
+        trainer(replace(CONFIG, accumulate=0))
+
+
 def test_golden_loss() -> None:
     """The first losses of the smallest model, compared with those kept in the repository."""
     kept = json.loads(GOLDEN.read_text())
@@ -121,7 +142,7 @@ def test_filling_groups_up_changes_no_loss(shape, monkeypatch: pytest.MonkeyPatc
 def test_a_position_sees_only_its_own_segments_past() -> None:
     agent = Agent.new(SMALL, seed=0)
     batch = Mixture(tasks(agent), SMALL, MixtureConfig(rows=2), seed=1).batch(3)
-    mask = batch.mask()[:, 0]
+    mask = batch.mask()
     rows, queries, keys = torch.nonzero(mask, as_tuple=True)
     assert torch.all(keys <= queries)
     assert torch.equal(batch.segment[rows, queries], batch.segment[rows, keys])
@@ -228,24 +249,49 @@ def test_held_out_tasks_are_refused_and_absent_from_what_ships() -> None:
 
 
 @pytest.mark.slow
+def test_memory_stays_flat_over_ten_thousand_steps() -> None:
+    fit = trainer(replace(CONFIG, steps=10_000))
+    fit.run(stop_after=2_000)
+    before = _resident()
+    fit.run()
+    assert _resident() < 1.05 * before
+
+
+def _resident() -> int:
+    """Pages of memory this process holds."""
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+
+@pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path: Path) -> None:
-    """`opengato train`, killed in the middle, ends with the weights of a run that was left alone."""
+    """`opengato train`, killed at 20 random moments, ends with the weights of a run that was left alone."""
     data = tmp_path / "data"
     run = [sys.executable, "-m", "opengato"]
     subprocess.run(
         [*run, "collect", "tasks=[gridworld/go-to-local]", "episodes=8", f"data_dir={data}", "workers=1"], check=True
     )
     shape = "shape={blocks:1,heads:2,width:32,feedforward:64,head_dim:16,window:48,slots:64}"
-    settings = ["train", "tasks=[gridworld/go-to-local]", f"data_dir={data}", shape, "steps=30", "workers=0",
-                "checkpoint_minutes=0.0001", "mixture.rows=2", "precision=fp32", "threads=1"]  # fmt: skip
+    settings = ["train", "tasks=[gridworld/go-to-local]", f"data_dir={data}", shape, "steps=1500", "workers=0",
+                "checkpoint_minutes=0.005", "mixture.rows=2", "precision=fp32", "threads=1"]  # fmt: skip
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run([*run, *settings, f"out={whole}"], check=True)
-    process = subprocess.Popen([*run, *settings, f"out={killed}"])
-    while not list(killed.glob("checkpoint-*/state.json")) and process.poll() is None:
-        pass
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    moments = random.Random(0)
+    for number in range(20):
+        before = _newest(killed)
+        process = subprocess.Popen([*run, *settings, f"out={killed}"])
+        # Every other time it must have come further, or it might never get anywhere.
+        while number % 2 and _newest(killed) == before and process.poll() is None:
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 1))
+        assert process.poll() is None, "the run ended before it could be killed"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     subprocess.run([*run, *settings, f"out={killed}"], check=True)
     one, two = Agent.load(whole / "agent"), Agent.load(killed / "agent")
     for (name, a), b in zip(one.model.state_dict().items(), two.model.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def _newest(run: Path) -> str:
+    """Name of the last whole checkpoint."""
+    return max((path.parent.name for path in run.glob("checkpoint-*/state.json")), default="")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class MetricsLog:
 
     def add(
         self, step: int, loss: float, parts: tuple[torch.Tensor, torch.Tensor], waited: float, took: float,
-        batch: Batch, rate: float,
+        batches: Sequence[Batch], rate: float,
     ) -> None:  # fmt: skip
         """Take in one step; writes a line when it is time."""
         losses, tasks = (tensor.cpu() for tensor in parts)
@@ -54,8 +55,8 @@ class MetricsLog:
         self._waited += waited
         self._busy += took
         self._count += 1
-        self._positions += int((batch.segment >= 0).sum())
-        self._timesteps += sum(int((target.weight > 0).sum()) for target in batch.laid.targets)
+        self._positions += sum(int((batch.segment >= 0).sum()) for batch in batches)
+        self._timesteps += sum(int((t.weight > 0).sum()) for batch in batches for t in batch.laid.targets)
         if self._busy >= self.every_s or step == self.steps:
             self._write(step, rate)
             self._clear()

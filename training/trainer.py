@@ -36,6 +36,9 @@ class TrainerConfig:
         workers: processes that prepare batches; 0 prepares them in the trainer's own.
         mixture: how batches are drawn.
         weights: per task its share of positions.
+        accumulate: batches whose gradients make up one step, for steps that do not fit into memory at once.
+        gradient_checkpointing: compute each block anew in the backward pass rather than keep what it computed: a third
+            more work, for a fraction of the memory.
         seed: of the mixture and of everything random in the model.
     """
 
@@ -53,6 +56,8 @@ class TrainerConfig:
     workers: int = 1
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     weights: Mapping[str, float] = field(default_factory=dict)
+    accumulate: int = 1
+    gradient_checkpointing: bool = False
     seed: int = 0
 
 
@@ -73,8 +78,13 @@ class Trainer:
     ) -> None:  # fmt: skip
         if config.steps < 1:
             raise OpengatoError(f"steps is {config.steps}; legal: 1 or more.")
+        if config.accumulate < 1:
+            raise OpengatoError(f"accumulate is {config.accumulate}; legal: 1 or more.")
         self.agent, self.config, self.out = agent, config, out
         self.identity = {**(identity or {}), "tasks": [task.task for task in tasks], "seed": config.seed}
+        if config.accumulate > 1:
+            self.identity["accumulate"] = config.accumulate
+        agent.model.transformer.checkpointing = config.gradient_checkpointing
         self.device = next(agent.model.parameters()).device
         self.tasks = [task.task for task in tasks]
         self.mixture = Mixture(tasks, agent.model.config, config.mixture, config.weights, config.seed)
@@ -108,12 +118,12 @@ class Trainer:
         try:
             while self.step < last:
                 began = time.perf_counter()
-                batch = next(batches)
+                drawn = [next(batches) for _ in range(self.config.accumulate)]
                 waited = time.perf_counter() - began
-                loss, parts = self.update(batch)
+                loss, parts = self.update(*drawn)
                 losses.append(loss)
                 self.seconds += time.perf_counter() - began
-                log.add(self.step, loss, parts, waited, time.perf_counter() - began, batch, self.rate())
+                log.add(self.step, loss, parts, waited, time.perf_counter() - began, drawn, self.rate())
                 if self.out and (time.monotonic() - saved) > 60 * self.config.checkpoint_minutes and self.step < last:
                     self.save()
                     saved = time.monotonic()
@@ -124,25 +134,34 @@ class Trainer:
             self.agent.model.eval()
         return losses
 
-    def update(self, batch: Batch) -> tuple[float, tuple[torch.Tensor, torch.Tensor]]:
-        """One optimiser step; returns the loss, and losses with task numbers of its targets."""
+    def update(self, *batches: Batch) -> tuple[float, tuple[torch.Tensor, torch.Tensor]]:
+        """One optimiser step on all targets of these batches.
+
+        Returns:
+            The loss, and losses with task numbers of the targets.
+        """
         torch.manual_seed((self.config.seed << 32) + self.step)  # what is random in a step depends on nothing before it
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        batch = batch.to(self.device)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            losses, weights, tasks = self.agent.model.losses(batch)
-        loss = (losses * weights).sum() / weights.sum()
-        if not torch.isfinite(loss):
-            raise OpengatoError(
-                f"the loss is {loss.item()} at step {self.step}. Next: a lower learning_rate, or precision=fp32."
-            )
+        total = sum(float(target.weight.sum()) for batch in batches for target in batch.laid.all_targets)
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        whole, parts = 0.0, []
+        for batch in batches:
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
+                losses, weights, tasks = self.agent.model.losses(batch.to(self.device))
+            loss = (losses * weights).sum() / total
+            if not torch.isfinite(loss):
+                raise OpengatoError(
+                    f"the loss is {loss.item()} at step {self.step}. Next: a lower learning_rate, or precision=fp32."
+                )
+            loss.backward()
+            whole += loss.item()
+            parts.append((losses.detach(), tasks))
         torch.nn.utils.clip_grad_norm_(self.agent.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
-        return loss.item(), (losses.detach(), tasks)
+        found, of = (torch.cat(column) for column in zip(*parts, strict=True))
+        return whole, (found, of)
 
     def rate(self) -> float:
         """Learning rate of the next step: linear warm-up, then half a cosine."""
@@ -169,9 +188,10 @@ class Trainer:
         )
 
     def _batches(self, first: int, last: int) -> Iterator[Batch]:
+        each = self.config.accumulate
         loader = DataLoader(
-            _Steps(self.mixture, first, last), batch_size=None, shuffle=False, num_workers=self.config.workers,
-            multiprocessing_context="spawn" if self.config.workers else None,
+            _Steps(self.mixture, first * each, last * each), batch_size=None, shuffle=False,
+            num_workers=self.config.workers, multiprocessing_context="spawn" if self.config.workers else None,
             prefetch_factor=4 if self.config.workers else None,
         )  # fmt: skip
         return iter(loader)
