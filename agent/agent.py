@@ -118,7 +118,7 @@ class Agent:
         return path
 
     @classmethod
-    def load(cls, name: str | Path, device: str = "cpu") -> Agent:
+    def load(cls, name: str | Path, device: str | torch.device = "cpu") -> Agent:
         """Read an agent: the name of one that ships, or a folder.
 
         Raises:

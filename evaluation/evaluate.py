@@ -48,6 +48,7 @@ class EvaluateConfig:
         max_steps: cut episodes here; the references are then measured alike.
         workers: processes that step environments; 0 steps them in this process.
         stage: "before", "after" or "scratch" in a comparison around fine-tuning, else "".
+        device: where the agent runs; "auto" takes a CUDA GPU where there is one.
     """
 
     agent: str = "first-light"
@@ -62,6 +63,7 @@ class EvaluateConfig:
     max_steps: int | None = None
     workers: int = 0
     stage: str = ""
+    device: str = "auto"
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def evaluate(
     """
     cards = _check(config)
     _read_results(Path(config.out))  # a damaged file is refused before the work, not after it
-    agent = agent if agent is not None else _load_agent(config.agent)
+    agent = agent if agent is not None else _load_agent(config.agent, config.device)
     rows = []
     for index, card in enumerate(cards):
         report = None
@@ -159,12 +161,13 @@ def _check(config: EvaluateConfig) -> list[Card]:
     return cards
 
 
-def _load_agent(name: str) -> Any:
+def _load_agent(name: str, device: str) -> Any:
     if name in BASELINES:
         return name
     from opengato.agent import Agent
+    from opengato.agent.device import pick_device
 
-    return Agent.load(name)
+    return Agent.load(name, pick_device(device))
 
 
 def _evaluate_task(

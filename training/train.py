@@ -15,6 +15,7 @@ from opengato.agent.config import ModelConfig, preset
 from opengato.agent.text import Vocabulary
 from opengato.errors import OpengatoError
 from opengato.tasks.card import Card
+from opengato.training import distributed
 from opengato.training.arrays import TaskArrays, open_arrays
 from opengato.training.episodes import EpisodeStore
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
@@ -64,20 +65,31 @@ def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     cards = [card for card in cards if card.split == "train"]
     if not cards:
         raise OpengatoError("every task named is held out, so none may be trained on. Next: opengato finetune task=…")
+    with distributed.session():
+        return _train(config, cards)
+
+
+def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     agent = _start(config)
+    first = distributed.place()[0] == 0
+    if not first:  # the first process turns episodes into arrays, the others find them
+        distributed.wait()
     tasks = [open_task(card, config.data_dir, agent.vocabulary) for card in cards]
+    if first:
+        distributed.wait()
     learn_statistics(agent, tasks)
     out = Path(config.out)
     trainer = Trainer(agent, tasks, config, out, {"model": config.model, "shape": config.shape, "init": config.init})
     resumed = trainer.resume()
-    announce(agent, tasks, trainer, resumed)
+    if first:
+        announce(agent, tasks, trainer, resumed)
     trainer.run()
     agent.card.update(
         tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
         hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},
         parameters=agent.model.num_parameters, torch=torch.__version__,
     )  # fmt: skip
-    return agent.save(out / "agent")
+    return agent.save(out / "agent") if first else out / "agent"
 
 
 def _start(config: TrainConfig) -> Agent:
@@ -134,6 +146,7 @@ def announce(agent: Agent, tasks: Sequence[TaskArrays], trainer: Trainer, resume
         f"{agent.model.num_parameters / 1e6:.1f} M parameters, {len(tasks)} tasks, {steps} timesteps "
         f"of demonstrations; "
         f"device {trainer.device}, {kind} ({why}), {torch.get_num_threads()} threads"
+        + (f", {trainer.world} processes" if trainer.world > 1 else "")
         + (f"; resumed at step {trainer.step}" if resumed else ""),
         flush=True,
     )

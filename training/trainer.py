@@ -14,9 +14,10 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from opengato.agent.agent import Agent, load_weights
+from opengato.agent.device import pick_device
 from opengato.agent.model import Batch
 from opengato.errors import OpengatoError
-from opengato.training import checkpoint
+from opengato.training import checkpoint, distributed
 from opengato.training.arrays import TaskArrays
 from opengato.training.metrics import MetricsLog
 from opengato.training.mixture import Mixture, MixtureConfig
@@ -34,6 +35,7 @@ class TrainerConfig:
         checkpoint_minutes: time between checkpoints; the last step is always saved.
         log_seconds: time between log lines.
         workers: processes that prepare batches; 0 prepares them in the trainer's own.
+        device: "auto" takes a CUDA GPU where there is one.
         mixture: how batches are drawn.
         weights: per task its share of positions.
         accumulate: batches whose gradients make up one step, for steps that do not fit into memory at once.
@@ -54,6 +56,7 @@ class TrainerConfig:
     checkpoint_minutes: float = 5.0
     log_seconds: float = 10.0
     workers: int = 1
+    device: str = "auto"
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     weights: Mapping[str, float] = field(default_factory=dict)
     accumulate: int = 1
@@ -82,10 +85,12 @@ class Trainer:
             raise OpengatoError(f"accumulate is {config.accumulate}; legal: 1 or more.")
         self.agent, self.config, self.out = agent, config, out
         self.identity = {**(identity or {}), "tasks": [task.task for task in tasks], "seed": config.seed}
-        if config.accumulate > 1:
-            self.identity["accumulate"] = config.accumulate
+        self.rank, self.world = distributed.place()
+        if config.accumulate * self.world > 1:  # what a step is made of
+            self.identity["batches"] = config.accumulate * self.world
         agent.model.transformer.checkpointing = config.gradient_checkpointing
-        self.device = next(agent.model.parameters()).device
+        self.device = pick_device(config.device)
+        agent.model.to(self.device)
         self.tasks = [task.task for task in tasks]
         self.mixture = Mixture(tasks, agent.model.config, config.mixture, config.weights, config.seed)
         self.optimizer = _optimizer(agent.model, config)
@@ -111,7 +116,7 @@ class Trainer:
         """
         last = min(self.config.steps, self.step + stop_after) if stop_after else self.config.steps
         losses: list[float] = []
-        log = MetricsLog(self.out, self.tasks, self.config.steps, self.config.log_seconds)
+        log = MetricsLog(self.out, self.tasks, self.config.steps, self.config.log_seconds) if self.rank == 0 else None
         saved = time.monotonic()
         self.agent.model.train()
         batches = self._batches(self.step, last)
@@ -123,14 +128,16 @@ class Trainer:
                 loss, parts = self.update(*drawn)
                 losses.append(loss)
                 self.seconds += time.perf_counter() - began
-                log.add(self.step, loss, parts, waited, time.perf_counter() - began, drawn, self.rate())
+                if log:
+                    log.add(self.step, loss, parts, waited, time.perf_counter() - began, drawn, self.rate())
                 if self.out and (time.monotonic() - saved) > 60 * self.config.checkpoint_minutes and self.step < last:
                     self.save()
                     saved = time.monotonic()
         finally:  # Ctrl-C, too, keeps what was learnt
             if self.out and losses:
                 self.save()
-            log.close()
+            if log:
+                log.close()
             self.agent.model.eval()
         return losses
 
@@ -138,25 +145,28 @@ class Trainer:
         """One optimiser step on all targets of these batches.
 
         Returns:
-            The loss, and losses with task numbers of the targets.
+            The loss, and losses with task numbers of this process's targets.
         """
         torch.manual_seed((self.config.seed << 32) + self.step)  # what is random in a step depends on nothing before it
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
-        total = sum(float(target.weight.sum()) for batch in batches for target in batch.laid.all_targets)
+        mine = sum(float(target.weight.sum()) for batch in batches for target in batch.laid.all_targets)
+        total = distributed.total(mine, self.device)
         self.optimizer.zero_grad(set_to_none=True)
         whole, parts = 0.0, []
         for batch in batches:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 losses, weights, tasks = self.agent.model.losses(batch.to(self.device))
             loss = (losses * weights).sum() / total
-            if not torch.isfinite(loss):
-                raise OpengatoError(
-                    f"the loss is {loss.item()} at step {self.step}. Next: a lower learning_rate, or precision=fp32."
-                )
             loss.backward()
             whole += loss.item()
             parts.append((losses.detach(), tasks))
+        whole = distributed.total(whole, self.device)
+        if not math.isfinite(whole):
+            raise OpengatoError(
+                f"the loss is {whole} at step {self.step}. Next: a lower learning_rate, or precision=fp32."
+            )
+        distributed.add_gradients(self.agent.model)
         torch.nn.utils.clip_grad_norm_(self.agent.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
@@ -173,8 +183,10 @@ class Trainer:
         return config.learning_rate * (config.final_rate + (1 - config.final_rate) * wave)
 
     def save(self) -> None:
-        """Write a checkpoint into the run's folder."""
+        """Write a checkpoint into the run's folder, once for all processes."""
         assert self.out is not None
+        if self.rank:
+            return
         checkpoint.save(
             self.out,
             self.agent,
@@ -188,26 +200,27 @@ class Trainer:
         )
 
     def _batches(self, first: int, last: int) -> Iterator[Batch]:
-        each = self.config.accumulate
+        each = self.config.accumulate * self.world
+        mine = range(first * each + self.rank, last * each, self.world)
         loader = DataLoader(
-            _Steps(self.mixture, first * each, last * each), batch_size=None, shuffle=False,
-            num_workers=self.config.workers, multiprocessing_context="spawn" if self.config.workers else None,
+            _Numbered(self.mixture, mine), batch_size=None, shuffle=False, num_workers=self.config.workers,
+            multiprocessing_context="spawn" if self.config.workers else None,
             prefetch_factor=4 if self.config.workers else None,
         )  # fmt: skip
         return iter(loader)
 
 
-class _Steps(Dataset[Batch]):
-    """Batches by step, in the form that a loader's workers want."""
+class _Numbered(Dataset[Batch]):
+    """Batches of these numbers, in the form that a loader's workers want."""
 
-    def __init__(self, mixture: Mixture, first: int, last: int) -> None:
-        self.mixture, self.first, self.last = mixture, first, last
+    def __init__(self, mixture: Mixture, numbers: range) -> None:
+        self.mixture, self.numbers = mixture, numbers
 
     def __len__(self) -> int:
-        return self.last - self.first
+        return len(self.numbers)
 
     def __getitem__(self, index: int) -> Batch:
-        return self.mixture.batch(self.first + index)
+        return self.mixture.batch(self.numbers[index])
 
 
 def _optimizer(model: torch.nn.Module, config: TrainerConfig) -> torch.optim.Optimizer:
