@@ -1,11 +1,19 @@
 """`opengato bench`: what it promises to say, and what it refuses. How fast anything is, no test asks."""
 
 import math
+from pathlib import Path
 
+import numpy as np
 import pytest
 
+from opengato.agent import Agent
+from opengato.agent.config import preset
+from opengato.benchmarks import ours, rollouts
 from opengato.benchmarks.bench import BenchConfig, bench, table
+from opengato.benchmarks.cloning import Clone
+from opengato.benchmarks.imitation import ImitationConfig, imitation
 from opengato.errors import OpengatoError
+from opengato.training.collect import CollectConfig, collect
 
 PROMISED = {"train_pool1", "train_default", "action_full", "action_full_over_empty", "batch16", "load_over_train"}
 
@@ -23,3 +31,25 @@ def test_every_case_runs_and_its_ratios_are_said() -> None:
     assert set(found["ratios"]) == PROMISED | whole
     assert all(math.isfinite(value) and value > 0 for value in found["ratios"].values())
     assert all(name in table(found) for name in found["ratios"])
+
+
+def test_the_control_of_the_imitation_benchmark_learns_and_acts() -> None:
+    arrays = ours.demonstrations(Agent.new(preset("nano")), episodes=1)
+    arrays.steps.actions[:] = np.tanh(arrays.steps.values[:, :6])  # something to learn
+    clone = Clone(arrays.codec)
+    clone.fit(arrays, 1.0, seed=0)
+    seen = list(arrays.steps.values[:5])
+    acted = np.stack(clone.act([*seen, None])[:5])
+    assert np.abs(acted - np.tanh(arrays.steps.values[:5, :6])).mean() < 0.2
+    assert clone.act([None, seen[0]])[0] is None
+    with pytest.raises(OpengatoError, match="sense numbers and words"):
+        Clone(Agent.new(preset("nano")).codec(ours.spec(pictures=True)))
+
+
+@pytest.mark.slow
+def test_imitation_trains_and_plays_both_sides(tmp_path: Path) -> None:
+    data = str(tmp_path / "data")
+    collect(CollectConfig(tasks=["bench/body"], episodes=3, data_dir=data, plugins=[rollouts.PLUGIN], workers=1))
+    found = imitation(ImitationConfig(tasks=["bench/body"], seconds=2, seeds=1, episodes=2, data_dir=data))
+    assert [row["side"] for row in found["rows"]] == ["cloning", "ours"]
+    assert all(row["n"] == 2 for row in found["rows"])

@@ -118,14 +118,17 @@ def _equal(a, b) -> None:  # type: ignore[no-untyped-def]
         np.testing.assert_allclose(a[key], b[key], atol=6 / 512)  # a tie may fall into the neighbouring bin
 
 
-def test_past_the_windows_end_the_ring_sees_what_a_window_of_one_block_sees() -> None:
-    """With one block, the cache past the window's end is exact: keys depend on their own position's input only."""
+@pytest.mark.parametrize("begin", [0, 3_000_000], ids=["young", "100 000 steps of 30 positions"])
+def test_past_the_windows_end_the_ring_sees_what_a_window_of_one_block_sees(begin: int) -> None:
+    """With one block, the cache past the window's end is exact, however long the episode: keys depend on their own
+    position's input only, and turning them to their place loses nothing."""
     config = replace(SMALL, blocks=1, window=24)
     model = Agent.new(config, seed=1).model.eval()
     x = torch.randn(1, 400, config.width, generator=torch.Generator().manual_seed(0))
     prompt = torch.randn(5, config.width, generator=torch.Generator().manual_seed(1))
     stream = Stream(model, [Lane(prompt)])
     row = np.zeros(1, np.int64)
+    stream.count[:] = begin
     ring = config.window - 5
     for start in range(0, 399, 3):
         new = x[0, start : start + 3]
