@@ -37,10 +37,11 @@ def test_the_control_of_the_imitation_benchmark_learns_and_acts() -> None:
     arrays = ours.demonstrations(Agent.new(preset("nano")), episodes=1)
     arrays.steps.actions[:] = np.tanh(arrays.steps.values[:, :6])  # something to learn
     clone = Clone(arrays.codec)
-    clone.fit(arrays, 1.0, seed=0)
+    clone.fit(arrays, 2.0, seed=0)
     seen = list(arrays.steps.values[:5])
     acted = np.stack(clone.act([*seen, None])[:5])
-    assert np.abs(acted - np.tanh(arrays.steps.values[:5, :6])).mean() < 0.2
+    wanted = np.tanh(arrays.steps.values[:5, :6])
+    assert np.abs(acted - wanted).mean() < 0.6 * np.abs(wanted).mean()
     assert clone.act([None, seen[0]])[0] is None
     with pytest.raises(OpengatoError, match="sense numbers and words"):
         Clone(Agent.new(preset("nano")).codec(ours.spec(pictures=True)))
