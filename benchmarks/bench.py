@@ -95,7 +95,8 @@ def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool) 
         "train_default": rates["default"] / rates["plain"],
         "action_full": times["full"]["p50"] / times["plain_full"]["p50"],
         "action_full_over_empty": times["full"]["p50"] / times["empty"]["p50"],
-        "batch16": 16 * times["full"]["p50"] / times["batch16_full"]["p50"],
+        "batch16": 16 * times["empty"]["p50"] / times["batch16"]["p50"],
+        "batch16_full": 16 * times["full"]["p50"] / times["batch16_full"]["p50"],
         "load_over_train": rates["load"] / rates["default"],
     }
     if episode:

@@ -15,7 +15,9 @@ from opengato.benchmarks.imitation import ImitationConfig, imitation
 from opengato.errors import OpengatoError
 from opengato.training.collect import CollectConfig, collect
 
-PROMISED = {"train_pool1", "train_default", "action_full", "action_full_over_empty", "batch16", "load_over_train"}
+PROMISED = {
+    "train_pool1", "train_default", "action_full", "action_full_over_empty", "batch16", "batch16_full", "load_over_train",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("wrong", [{"episode": 10}, {"actions": 4}], ids=str)

@@ -48,7 +48,7 @@ class FinetuneConfig(TrainerConfig):
     plugins: list[str] = field(default_factory=list)
     threads: int = 0
     steps: int = 400
-    learning_rate: float = 6e-4
+    learning_rate: float = 1.5e-3
     warmup: int = 30
     workers: int = 0
     mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=8, shift=2))
