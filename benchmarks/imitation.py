@@ -1,6 +1,6 @@
 """What is learnt from the same demonstrations in the same time: ours beside plain behavioural cloning.
 
-    python -m opengato.benchmarks.imitation seconds=300 seeds=3
+    opengato imitation seconds=300 seeds=3
 
 Demonstrations are read from `data_dir`; `opengato collect` brings them.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -23,7 +22,6 @@ from opengato.agent import Agent
 from opengato.agent.config import preset
 from opengato.agent.spec import Spec
 from opengato.benchmarks.cloning import Clone
-from opengato.cli import compose
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.provenance import commit, machine, versions
 from opengato.evaluation.rollout import Stage, cases, rollout
@@ -84,7 +82,7 @@ def imitation(config: ImitationConfig) -> dict[str, Any]:
                 "task": card.id, "side": side, "score": float(np.mean(values)), "interval": mean_interval(values),
                 "seeds": [float(np.mean(one)) for one in runs], "n": len(values),
             })  # fmt: skip
-            print(_line(rows[-1]), flush=True)
+            print(_line(rows[-1]), file=sys.stderr, flush=True)
     found = {
         "rows": rows, "demonstrations": config.demonstrations, "seconds": config.seconds,
         "threads": torch.get_num_threads(), "commit": commit(), "machine": machine(), "versions": versions(),
@@ -144,10 +142,7 @@ def _line(row: dict[str, Any]) -> str:
     return f"{row['task']:28} {row['side']:8} {row['score']:5.1f} [{low:.0f}, {high:.0f}]  seeds {each}  n={row['n']}"
 
 
-def main(words: Sequence[str]) -> None:
-    """The command line: `key=value` words."""
-    imitation(compose("imitation", ImitationConfig, words))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+def run(config: ImitationConfig, as_json: bool) -> Any:
+    """The command."""
+    found = imitation(config)
+    return found if as_json else None

@@ -51,6 +51,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "write an agent's scores into its card and a table",
     ),
     "bench": ("opengato.benchmarks.bench:BenchConfig", "opengato.benchmarks.bench:run", "measure speed here"),
+    "imitation": (
+        "opengato.benchmarks.imitation:ImitationConfig",
+        "opengato.benchmarks.imitation:run",
+        "what is learnt in equal time, beside plain behavioural cloning",
+    ),
     "vocabulary": (
         "opengato.training.vocabulary:VocabularyConfig",
         "opengato.commands:vocabulary",

@@ -16,7 +16,8 @@ from opengato.errors import OpengatoError
 from opengato.training.collect import CollectConfig, collect
 
 PROMISED = {
-    "train_pool1", "train_default", "action_full", "action_full_over_empty", "batch16", "batch16_full", "load_over_train",
+    "train_pool1", "train_default", "action_full", "action_full_over_empty", "batch16", "batch16_full",
+    "load_over_train",
 }  # fmt: skip
 
 
