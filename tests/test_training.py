@@ -250,7 +250,7 @@ def test_held_out_tasks_are_refused_and_absent_from_what_ships() -> None:
 
 @pytest.mark.slow
 def test_memory_stays_flat_over_ten_thousand_steps() -> None:
-    fit = trainer(replace(CONFIG, steps=10_000))
+    fit = trainer(replace(CONFIG, steps=10_000, mixture=MixtureConfig(rows=1)))
     fit.run(stop_after=2_000)
     before = _resident()
     fit.run()
