@@ -141,6 +141,21 @@ def test_past_the_windows_end_the_ring_sees_what_a_window_of_one_block_sees(begi
     torch.testing.assert_close(found[-1], whole[0, -1], atol=1e-4, rtol=1e-4)
 
 
+def test_more_than_the_window_at_once_is_what_comes_bit_by_bit() -> None:
+    """A question longer than the window, beside a short one: with one block the end sees the same window either way."""
+    config = replace(SMALL, blocks=1, window=24)
+    model = Agent.new(config, seed=1).model.eval()
+    generator = torch.Generator().manual_seed(0)
+    long, short, prompt = (torch.randn(n, config.width, generator=generator) for n in (70, 4, 5))
+    rows, lengths = np.arange(2), np.asarray([len(long), len(short)])
+    found = Stream(model, [Lane(prompt)] * 2).feed(torch.cat([long, short]), lengths, rows, np.zeros(74, np.int64))
+    for number, x in enumerate((long, short)):
+        alone = Stream(model, [Lane(prompt)])
+        for each in x:
+            last = alone.feed(each[None], np.ones(1, np.int64), np.zeros(1, np.int64), np.zeros(1, np.int64))
+        torch.testing.assert_close(found[lengths[: number + 1].sum() - 1], last[-1], atol=1e-4, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_batch_acts_like_its_rows_alone(name: str) -> None:
     agent = Agent.new(CONFIGS[name], seed=3)
