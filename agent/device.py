@@ -28,3 +28,8 @@ def pick_device(name: str = "auto") -> torch.device:
             "Next: device=cpu, or install a CUDA build of PyTorch."
         )
     return device
+
+
+def device_name(device: torch.device) -> str:
+    """What a person calls it: "cpu", or the GPU's own name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

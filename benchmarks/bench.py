@@ -19,6 +19,8 @@ import numpy as np
 import torch
 
 from opengato.agent import Agent
+from opengato.agent.config import preset
+from opengato.agent.device import device_name, pick_device
 from opengato.agent.model import Batch
 from opengato.benchmarks import ours, rollouts
 from opengato.benchmarks.plain import SEPARATOR, Plain, PlainActor
@@ -37,6 +39,8 @@ class BenchConfig:
 
     Args:
         quick: one thread, few rounds, no pictures, no long episode, no collecting and evaluating.
+        device: "cpu", or "cuda" for the same on a GPU.
+        large: the `1b` preset in training as well; needs a GPU.
         threads: of PyTorch, one table each.
         rounds: how often both sides are timed in turn.
         updates, actions: timed per side and round.
@@ -46,6 +50,8 @@ class BenchConfig:
     """
 
     quick: bool = False
+    device: str = "cpu"
+    large: bool = False
     threads: list[int] = field(default_factory=lambda: [1, 2])
     rounds: int = 5
     updates: int = 4
@@ -60,6 +66,9 @@ def bench(config: BenchConfig) -> dict[str, Any]:
         raise OpengatoError(f"episode is {config.episode}; legal: 0, or {1000 + 2 * LATE} and more.")
     if config.actions <= EARLY:
         raise OpengatoError(f"actions is {config.actions}; legal: {EARLY + 1} and more.")
+    device = pick_device(config.device)
+    if config.large and device.type != "cuda":
+        raise OpengatoError(f"large=true needs a GPU; device is {config.device}. Next: device=cuda.")
     threads, rounds, updates = list(config.threads), config.rounds, config.updates
     actions, episode = config.actions, config.episode
     if config.quick:
@@ -69,12 +78,16 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     try:
         for count in threads:
             torch.set_num_threads(count)
-            cases.append({"threads": count, **measure(rounds, updates, actions, episode, whole=not config.quick)})
+            found = measure(rounds, updates, actions, episode, not config.quick, device)
+            cases.append({"threads": count, **found})
     finally:
         torch.set_num_threads(before)
+    if config.large:
+        cases[0]["large"] = large(rounds, updates, device)
     found = {
-        "ratios": cases[0]["ratios"], "cases": cases, "rounds": rounds, "updates": updates, "actions": actions,
-        "precision": "bf16" if native_bf16(torch.device("cpu")) else "float32",
+        "ratios": cases[0]["ratios"], "cases": cases, "device": device_name(device),
+        "rounds": rounds, "updates": updates, "actions": actions,
+        "precision": "bf16" if native_bf16(device) else "float32",
         "commit": commit(), "machine": machine(), "versions": versions(),
     }  # fmt: skip
     if config.out:
@@ -85,10 +98,10 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     return found
 
 
-def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool) -> dict[str, Any]:
+def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool, device: torch.device) -> dict[str, Any]:
     """One number of threads: ratios, and medians of seconds and rates."""
-    train = training(rounds, updates)
-    act = acting(rounds, actions, episode)
+    train = training(rounds, updates, device)
+    act = acting(rounds, actions, episode, device)
     rates, times = train["timesteps_per_s"], act["seconds"]
     ratios = {
         "train_pool1": rates["pool1"] / rates["plain"],
@@ -103,7 +116,7 @@ def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool) 
         ratios["action_late_over_early"] = times["late"]["p50"] / times["early"]["p50"]
     found: dict[str, Any] = {"training": train, "acting": act}
     if whole:
-        found["pictures"] = training(max(2, rounds // 2), max(2, updates // 2), pictures=True)
+        found["pictures"] = training(max(2, rounds // 2), max(2, updates // 2), device, pictures=True)
         seen = found["pictures"]["timesteps_per_s"]
         ratios["train_pool1_pictures"] = seen["pool1"] / seen["plain"]
         ratios["train_default_pictures"] = seen["default"] / seen["plain"]
@@ -114,17 +127,35 @@ def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool) 
     return {"ratios": {name: round(value, 3) for name, value in ratios.items()}, **found}
 
 
-def training(rounds: int, updates: int, pictures: bool = False) -> dict[str, Any]:
+def training(rounds: int, updates: int, device: torch.device, pictures: bool = False) -> dict[str, Any]:
     """Timesteps and positions per second of an update: the plain reference, ours with g = 1, ours as it ships.
 
     Every side has about 4 000 positions an update, AdamW, clipping and the same precision. In the case with a picture
     the reference embeds its 16 patches of 16 × 16 with one linear layer.
     """
-    plain = PlainTrainer(pictures)
-    ready = {name: ours.trainer(model, PLAIN_ROWS, pictures) for name, model in ours.MODELS.items()}
+    model = Plain(observed=16 if pictures else ours.OBSERVED)
+    plain = PlainTrainer(model, pictures, device)
+    ready = {name: ours.trainer(shape, PLAIN_ROWS, pictures, device.type) for name, shape in ours.MODELS.items()}
+    return in_turn(plain, ready, rounds, updates, load="default")
+
+
+def large(rounds: int, updates: int, device: torch.device) -> dict[str, Any]:
+    """The same with the `1b` preset: one position per token; both sides compute blocks anew in the backward pass."""
+    shape = preset("1b")
+    model = Plain(shape.blocks, shape.heads, shape.width, checkpointing=True)
+    plain = PlainTrainer(model, False, device)
+    ready = {"1b": ours.trainer(shape, PLAIN_ROWS, False, device.type, checkpointing=True)}
+    found = in_turn(plain, ready, rounds, updates, load="1b")
+    rates = found["timesteps_per_s"]
+    return {"ratios": {"train_1b": round(rates["1b"] / rates["plain"], 3)}, **found}
+
+
+def in_turn(plain: PlainTrainer, ready: dict[str, Trainer], rounds: int, updates: int, load: str) -> dict[str, Any]:
+    """Time updates of all sides in turn, and the drawing of batches of one of them."""
     sides: dict[str, Callable[[int], tuple[float, int]]] = {"plain": plain.update}
     sides |= {name: partial(_update, trainer) for name, trainer in ready.items()}
-    sizes = {name: PLAIN_ROWS * ours.WINDOW for name in ready} | {"plain": plain.positions}
+    sizes = {name: PLAIN_ROWS * trainer.agent.model.config.window for name, trainer in ready.items()}
+    sizes["plain"] = plain.positions
     taken: dict[str, list[tuple[float, int]]] = {name: [] for name in sides}
     for turn in range(rounds + 1):
         for name, update in sides.items():
@@ -133,7 +164,7 @@ def training(rounds: int, updates: int, pictures: bool = False) -> dict[str, Any
     seconds = {name: [took for took, _ in of] for name, of in taken.items()}
     rates = {name: mean(count for _, count in of) / median(seconds[name]) for name, of in taken.items()}
     positions = {name: size / median(seconds[name]) for name, size in sizes.items()}
-    drawn = [_draw(ready["default"], step) for step in range(8 * rounds)]
+    drawn = [_draw(ready[load], step) for step in range(8 * rounds)]
     rates["load"] = mean(count for _, count in drawn) / median(took for took, _ in drawn)
     return {
         "timesteps_per_s": {name: round(rate, 1) for name, rate in rates.items()},
@@ -143,19 +174,25 @@ def training(rounds: int, updates: int, pictures: bool = False) -> dict[str, Any
 
 
 class PlainTrainer:
-    """Updates of the plain reference on random tokens."""
+    """Updates of the plain reference on random tokens.
 
-    def __init__(self, pictures: bool) -> None:
+    Args:
+        model: the network.
+        pictures: whether a picture takes the place of the numbers observed.
+        device: where.
+    """
+
+    def __init__(self, model: Plain, pictures: bool, device: torch.device) -> None:
         torch.manual_seed(0)
-        self.patches = 16 if pictures else 0
-        self.model = Plain(observed=16 if pictures else ours.OBSERVED)
-        self.patch = torch.nn.Linear(3 * 16 * 16, 256) if pictures else None
+        self.patches, self.device = 16 if pictures else 0, device
+        self.model = model.to(device)
+        self.patch = torch.nn.Linear(3 * 16 * 16, 256).to(device) if pictures else None
         parameters = [*self.model.parameters(), *(self.patch.parameters() if self.patch else [])]
         self.optimizer = torch.optim.AdamW(parameters, lr=1e-3, fused=True)
         self.parameters = parameters
         self.steps = self.model.window // self.model.stride
         self.positions = PLAIN_ROWS * self.steps * self.model.stride
-        self.bf16 = native_bf16(torch.device("cpu"))
+        self.bf16 = native_bf16(device)
 
     def update(self, step: int) -> tuple[float, int]:
         """Seconds of one update, and the timesteps it learnt from."""
@@ -165,7 +202,8 @@ class PlainTrainer:
         tokens[:, :, model.observed] = SEPARATOR
         pixels = torch.from_numpy(rng.integers(0, 256, (PLAIN_ROWS, self.steps, self.patches, 768), np.uint8))
         began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.bf16):
+        tokens, pixels = tokens.to(self.device), pixels.to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
             if self.patch is None:
                 loss = model.loss(tokens.flatten(1))
             else:
@@ -202,16 +240,17 @@ def _timesteps(batch: Batch) -> int:
     return sum(int((target.weight > 0).sum()) for target in batch.laid.targets)
 
 
-def acting(rounds: int, actions: int, episode: int) -> dict[str, Any]:
+def acting(rounds: int, actions: int, episode: int, device: torch.device) -> dict[str, Any]:
     """Seconds of an action at the start of an episode and with the window full, of one environment and of 16."""
     rng = np.random.default_rng(0)
     agent = Agent.new(ours.MODELS["default"])
+    agent.model.to(device)
     sides = {name: agent.policy(ours.spec(), batch_size=16 if "16" in name else 1) for name in
              ("empty", "full", "batch16", "batch16_full")}  # fmt: skip
     for name, policy in sides.items():
         if "full" in name:
             ours.fill(policy)
-    model = Plain().eval()
+    model = Plain().eval().to(device)
     seconds: dict[str, list[float]] = {}
 
     def timed(name: str, act: Callable[[], Any]) -> None:
@@ -253,12 +292,12 @@ def quantiles(values: list[float]) -> dict[str, float]:
 
 def table(found: dict[str, Any]) -> str:
     """The ratios and what they are made of, in Markdown."""
-    lines = [f"Commit {found['commit']}, {found['machine']['processor']}, {found['precision']}.", ""]
+    lines = [f"Commit {found['commit']}, {found['machine']['processor']}, {found['device']}, {found['precision']}.", ""]
     for case in found["cases"]:
         lines += [f"**{case['threads']} thread(s)**", "", "| ratio | |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in case["ratios"].items()]
         lines += ["", "| | timesteps/s | positions/s |", "|---|---|---|"]
-        for title, part in (("", "training"), (", a picture a timestep", "pictures")):
+        for title, part in (("", "training"), (", a picture a timestep", "pictures"), (", size of 1b", "large")):
             for name, rate in case.get(part, {}).get("timesteps_per_s", {}).items():
                 lines.append(f"| {name}{title} | {rate} | {case[part]['positions_per_s'].get(name, '')} |")
         for name in ("collecting", "evaluating"):

@@ -74,22 +74,22 @@ class Clone(nn.Module):
                 total = total + (out[:, 0] - wanted) ** 2
         return total.mean()
 
-    def fit(self, arrays: TaskArrays, seconds: float, seed: int) -> int:
-        """Adam until the time is up, the rate falling to nothing; returns the number of updates."""
+    def fit(self, arrays: TaskArrays, seconds: float, seed: int, updates: int | None = None) -> int:
+        """Adam until the time is up, or for so many updates, the rate falling to nothing; returns how many it took."""
         assert arrays.steps.actions is not None
         features = self.features(arrays.steps[:])
         actions = torch.from_numpy(np.asarray(arrays.steps.actions, np.float32))
         generator = torch.Generator().manual_seed(seed)
         optimizer = torch.optim.Adam(self.parameters(), lr=RATE)
-        began, updates = time.perf_counter(), 0
-        while (passed := time.perf_counter() - began) < seconds:
-            optimizer.param_groups[0]["lr"] = RATE * (1 - passed / seconds)
+        began, taken = time.perf_counter(), 0
+        while (done := taken / updates if updates else (time.perf_counter() - began) / seconds) < 1:
+            optimizer.param_groups[0]["lr"] = RATE * (1 - done)
             chosen = torch.randint(len(features), (BATCH,), generator=generator)
             optimizer.zero_grad()
             self.loss(features[chosen], actions[chosen]).backward()
             optimizer.step()
-            updates += 1
-        return updates
+            taken += 1
+        return taken
 
     def reset(self, rows: list[int] | None = None) -> None:
         """Nothing to forget."""

@@ -53,11 +53,13 @@ def demonstrations(agent: Agent, pictures: bool = False, episodes: int = EPISODE
     return task
 
 
-def trainer(config: ModelConfig, rows: int, pictures: bool = False) -> Trainer:
+def trainer(
+    config: ModelConfig, rows: int, pictures: bool = False, device: str = "cpu", checkpointing: bool = False
+) -> Trainer:
     """A trainer on these demonstrations, without prompts, as the reference has none."""
     agent = Agent.new(config)
     mixture = MixtureConfig(rows=rows, demonstration_prompts=0, instruction_prompts=0)
-    settings = TrainerConfig(workers=0, mixture=mixture)
+    settings = TrainerConfig(workers=0, mixture=mixture, device=device, gradient_checkpointing=checkpointing)
     made = Trainer(agent, [demonstrations(agent, pictures, 4 if pictures else EPISODES)], settings)
     agent.model.train()
     return made
@@ -69,7 +71,7 @@ def fill(policy: Policy) -> None:
     rows = np.arange(policy.rows)
     part = 64
     for _ in range(0, WINDOW, part):
-        x = torch.randn(part * policy.rows, policy.model.config.width)
+        x = torch.randn(part * policy.rows, policy.model.config.width, device=policy.device)
         policy.stream.feed(x, np.full(policy.rows, part), rows, np.zeros(len(x), np.int64))
 
 

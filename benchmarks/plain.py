@@ -12,6 +12,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
 BINS = 1024
 SEPARATOR = BINS
@@ -51,12 +52,15 @@ class Plain(nn.Module):
         blocks, heads, width: of the transformer.
         window: positions.
         observed, done: numbers of a timestep.
+        checkpointing: compute blocks anew in the backward pass.
     """
 
     def __init__(
-        self, blocks: int = 6, heads: int = 8, width: int = 256, window: int = 1024, observed: int = 17, done: int = 6
-    ) -> None:
+        self, blocks: int = 6, heads: int = 8, width: int = 256, window: int = 1024, observed: int = 17, done: int = 6,
+        checkpointing: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
+        self.checkpointing = checkpointing
         self.observed, self.done, self.window = observed, done, window
         self.table, self.place = nn.Embedding(TOKENS, width), nn.Embedding(window, width)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(blocks))
@@ -72,7 +76,10 @@ class Plain(nn.Module):
         """Vectors after the last block."""
         x = x_BLD + self.place.weight[at : at + x_BLD.shape[1]]
         for index, block in enumerate(self.blocks):
-            x = block(x, caches[index] if caches else None, at)
+            if self.checkpointing:
+                x = checkpoint(block, x, None, at, use_reentrant=False)
+            else:
+                x = block(x, caches[index] if caches else None, at)
         return self.norm(x)
 
     def loss(self, tokens_BL: torch.Tensor) -> torch.Tensor:
@@ -95,19 +102,20 @@ class PlainActor:
     def __init__(self, model: Plain, rows: int = 1) -> None:
         self.model, self.rows, self.at = model, rows, 0
         self.last: torch.Tensor | None = None  # the action token that is not in the cache yet
-        shape = (rows, *model.shape)
-        self.caches = [(torch.zeros(shape), torch.zeros(shape)) for _ in model.blocks]
+        shape, self.device = (rows, *model.shape), model.head.weight.device
+        self.caches = [tuple(torch.zeros(2, *shape, device=self.device)) for _ in model.blocks]
 
     @torch.inference_mode()
     def act(self, observation_nO: torch.Tensor) -> torch.Tensor:
         """Tokens observed, int64 [n, O], to tokens done, int64 [n, A]."""
-        end = torch.full((self.rows, 1), SEPARATOR)
+        end = torch.full((self.rows, 1), SEPARATOR, device=self.device)
+        observation_nO = observation_nO.to(self.device)
         seen = [observation_nO, end] if self.last is None else [self.last, observation_nO, end]
         done = [self._feed(torch.cat(seen, 1))]
         for _ in range(self.model.done - 1):
             done.append(self._feed(done[-1]))
         self.last = done[-1]
-        return torch.cat(done, 1)
+        return torch.cat(done, 1).cpu()
 
     def _feed(self, tokens: torch.Tensor) -> torch.Tensor:
         h = self.model.hidden(self.model.table(tokens), self.caches, self.at)

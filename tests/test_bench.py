@@ -28,6 +28,7 @@ def test_too_little_to_time_is_refused_before_anything_is_timed(wrong) -> None: 
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_registry")
 def test_every_case_runs_and_its_ratios_are_said() -> None:
     found = bench(BenchConfig(threads=[1], rounds=1, updates=1, actions=5, episode=0))
     whole = {"train_pool1_pictures", "train_default_pictures", "collecting", "evaluating"}
@@ -40,7 +41,7 @@ def test_the_control_of_the_imitation_benchmark_learns_and_acts() -> None:
     arrays = ours.demonstrations(Agent.new(preset("nano")), episodes=1)
     arrays.steps.actions[:] = np.tanh(arrays.steps.values[:, :6])  # something to learn
     clone = Clone(arrays.codec)
-    clone.fit(arrays, 2.0, seed=0)
+    clone.fit(arrays, 0.0, seed=0, updates=400)
     seen = list(arrays.steps.values[:5])
     acted = np.stack(clone.act([*seen, None])[:5])
     wanted = np.tanh(arrays.steps.values[:5, :6])
@@ -51,6 +52,7 @@ def test_the_control_of_the_imitation_benchmark_learns_and_acts() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("fresh_registry")
 def test_imitation_trains_and_plays_both_sides(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     collect(CollectConfig(tasks=["bench/body"], episodes=3, data_dir=data, plugins=[rollouts.PLUGIN], workers=1))

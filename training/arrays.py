@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from opengato.agent.text import Vocabulary
 from opengato.training.episodes import EpisodeStore
 
 VERSION = 1
+ABANDONED_S = 24 * 3600.0
 
 
 @dataclass
@@ -117,9 +119,8 @@ def arrays_of(episodes: Iterable[Episode], task: str, instruction: str, codec: C
 
 
 def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
-    """Write raw arrays beside the dataset, then rename: they appear whole or not at all."""
-    for old in folder.parent.glob("*"):
-        shutil.rmtree(old, ignore_errors=True)
+    """Write raw arrays beside the dataset, then rename: they appear whole or not at all. Several processes may do so at
+    once; the first to end wins."""
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     temporary.mkdir(parents=True)
     lengths, counts = [], {name: [0] for name in _text_names(codec.spec)}
@@ -144,7 +145,16 @@ def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
     (temporary / "arrays.json").write_text(
         json.dumps({"version": VERSION, "episodes": len(lengths), "steps": sum(lengths)})
     )
-    temporary.replace(folder)
+    try:
+        temporary.replace(folder)
+    except OSError:  # another process was faster
+        shutil.rmtree(temporary)
+    for old in folder.parent.glob(
+        "*"
+    ):  # of an earlier version of the dataset, or of a process that was killed long ago
+        abandoned = time.time() - old.stat().st_mtime > ABANDONED_S
+        if old != folder and (abandoned or not old.name.endswith(".part")):
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _map(folder: Path, spec: Spec) -> tuple[Timesteps, np.ndarray]:
