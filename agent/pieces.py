@@ -26,7 +26,7 @@ class Tensors:
     def to(self, device: torch.device | str) -> Any:
         def move(value: Any) -> Any:
             if isinstance(value, (torch.Tensor, Tensors)):
-                return value.to(device)
+                return value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value.to(device)
             return [move(item) for item in value] if isinstance(value, list) else value
 
         return type(self)(**{field.name: move(getattr(self, field.name)) for field in fields(self)})  # type: ignore[arg-type]

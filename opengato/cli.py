@@ -23,6 +23,17 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "tasks, or models, or agents: `opengato list models`",
     ),
     "collect": ("opengato.training.collect:CollectConfig", "opengato.commands:collect", "record demonstrations"),
+    "data verify": ("opengato.training.verify:VerifyConfig", "opengato.commands:verify", "look for damaged episodes"),
+    "data import": (
+        "opengato.training.exchange:ImportConfig",
+        "opengato.commands:import_",
+        "demonstrations from a Minari or LeRobot folder",
+    ),
+    "data export": (
+        "opengato.training.exchange:ExportConfig",
+        "opengato.commands:export",
+        "demonstrations to a Minari or LeRobot folder",
+    ),
     "train": ("opengato.training.train:TrainConfig", "opengato.commands:train", "pretrain an agent on demonstrations"),
     "finetune": (
         "opengato.training.finetune:FinetuneConfig",
@@ -83,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(__version__)
             return 0
+        if words[0] == "data" and len(words) > 1 and "=" not in words[1]:  # two words: `opengato data verify`
+            words[:2] = [" ".join(words[:2])]
         return run(words[0], words[1:], as_json)
     except OpengatoError as error:
         print(f"opengato: {error}", file=sys.stderr)
@@ -134,10 +147,11 @@ def compose(command: str, kind: type, words: Sequence[str]) -> Any:
     loose = [word for word in words if "=" not in word]
     if loose:
         raise OpengatoError(f"{loose[0]!r} is no setting; settings read key=value. Next: opengato {command} --help")
-    ConfigStore.instance().store(name=command, node=_defaults(kind))
+    store = command.replace(" ", "_")
+    ConfigStore.instance().store(name=store, node=_defaults(kind))
     try:
         with initialize_config_module("opengato.configs", version_base="1.3"):
-            found = OmegaConf.to_container(hydra_compose(command, overrides=list(words)), resolve=True)
+            found = OmegaConf.to_container(hydra_compose(store, overrides=list(words)), resolve=True)
     except (HydraException, OmegaConfBaseException) as error:
         message = str(error.__cause__ or error).strip().splitlines()[0]
         known = ", ".join(field.name for field in dataclasses.fields(kind))

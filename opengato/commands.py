@@ -102,6 +102,47 @@ def collect(config: Any, as_json: bool) -> Any:
     return None
 
 
+def verify(config: Any, as_json: bool) -> Any:
+    """Look for damaged episodes; an error if there are any, after all are told."""
+    from opengato.training.verify import verify as run
+
+    rows = run(config)
+    damaged = sum(len(row["damaged"]) for row in rows)
+    if as_json:
+        print(json.dumps(rows, ensure_ascii=False))
+    else:
+        for row in rows:
+            unsigned = f", {row['unsigned']} without a checksum" if row["unsigned"] else ""
+            print(f"{row['task']}: {row['episodes']} episodes, {row['steps']} timesteps{unsigned}")
+            for entry in row["damaged"]:
+                print(f"  {entry['why']}")
+    if damaged:
+        raise OpengatoError(f"{damaged} damaged. Next: collect those datasets again, or train with skip_damaged=true.")
+    return None
+
+
+def import_(config: Any, as_json: bool) -> Any:
+    """Bring a dataset in."""
+    from opengato.training.exchange import import_ as run
+
+    folder = run(config)
+    if as_json:
+        return {"dataset": str(folder)}
+    print(f"dataset: {folder}")
+    return None
+
+
+def export(config: Any, as_json: bool) -> Any:
+    """Give a dataset away."""
+    from opengato.training.exchange import export as run
+
+    folder = run(config)
+    if as_json:
+        return {"dataset": str(folder)}
+    print(f"dataset: {folder}")
+    return None
+
+
 def train(config: Any, as_json: bool) -> Any:
     """Pretrain an agent."""
     from opengato.training.train import train as run

@@ -19,6 +19,12 @@ pytestmark = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convolutions in float32 too: TF32 keeps ten bits."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
 def trainer(agent: Agent, device: str, pictures: bool, **settings: object) -> Trainer:
     mixture = MixtureConfig(rows=2, demonstration_prompts=0.5)
     config = TrainerConfig(workers=0, precision="fp32", device=device, mixture=mixture, **settings)  # type: ignore[arg-type]

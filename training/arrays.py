@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,7 @@ from opengato.agent.codec import Codec, Timesteps
 from opengato.agent.episode import Episode
 from opengato.agent.spec import Spec
 from opengato.agent.text import Vocabulary
+from opengato.errors import OpengatoError
 from opengato.training.episodes import EpisodeStore
 
 VERSION = 1
@@ -90,15 +92,36 @@ class Ragged:
         return [self.ids[a:b].tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-def open_arrays(store: EpisodeStore, task: str, instruction: str, vocabulary: Vocabulary) -> TaskArrays:
-    """The arrays of a dataset; they are built when they are not there yet."""
-    facts = json.dumps([VERSION, vocabulary.digest, store.metadata["total_episodes"], store.metadata["total_steps"]])
+def open_arrays(
+    store: EpisodeStore, task: str, instruction: str, vocabulary: Vocabulary, skip_damaged: bool = False
+) -> TaskArrays:
+    """The arrays of a dataset; they are built when they are not there yet.
+
+    Args:
+        store: the dataset.
+        task: its id.
+        instruction: the task in words.
+        vocabulary: turns texts into tokens.
+        skip_damaged: leave out episodes that cannot be read or are not what their checksum says.
+
+    Raises:
+        OpengatoError: an episode is damaged, or all are.
+    """
+    facts = json.dumps(
+        [
+            VERSION,
+            vocabulary.digest,
+            *(["whole"] if skip_damaged else []),
+            store.metadata["total_episodes"],
+            store.metadata["total_steps"],
+        ]
+    )
     modified = max(path.stat().st_mtime_ns for path in (store.path / "data").iterdir())
     digest = hashlib.sha256(f"{facts}{modified}".encode()).hexdigest()[:12]
     folder = store.path / "arrays" / digest
     spec = Spec(store.observation_space, store.action_space)
     if not (folder / "arrays.json").is_file():
-        _build(folder, store, Codec(spec, vocabulary))
+        _build(folder, store, Codec(spec, vocabulary), skip_damaged)
     steps, starts = _map(folder, spec)
     return TaskArrays(task, vocabulary.encode(instruction), Codec(spec, vocabulary), steps, starts, folder)
 
@@ -118,7 +141,7 @@ def arrays_of(episodes: Iterable[Episode], task: str, instruction: str, codec: C
     return TaskArrays(task, codec.vocabulary.encode(instruction), codec, steps, starts)
 
 
-def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
+def _build(folder: Path, store: EpisodeStore, codec: Codec, skip_damaged: bool) -> None:
     """Write raw arrays beside the dataset, then rename: they appear whole or not at all. Several processes may do so at
     once; the first to end wins."""
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.part")
@@ -126,7 +149,7 @@ def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
     lengths, counts = [], {name: [0] for name in _text_names(codec.spec)}
     files: dict[str, BinaryIO] = {}
     try:
-        for episode in store:
+        for episode in _whole(store, skip_damaged):
             steps = codec.episode(episode.observations[: len(episode)], episode.actions)
             lengths.append(len(steps))
             for name, array in _columns(steps).items():
@@ -155,6 +178,22 @@ def _build(folder: Path, store: EpisodeStore, codec: Codec) -> None:
         abandoned = time.time() - old.stat().st_mtime > ABANDONED_S
         if old != folder and (abandoned or not old.name.endswith(".part")):
             shutil.rmtree(old, ignore_errors=True)
+
+
+def _whole(store: EpisodeStore, skip_damaged: bool) -> Iterator[Episode]:
+    """Episodes that are what was written."""
+    skipped = 0
+    for index in range(len(store)):
+        try:
+            store.check(index)
+            yield store[index]
+        except OpengatoError as error:
+            if not skip_damaged:
+                raise
+            skipped += 1
+            print(f"left out: {error}", file=sys.stderr)
+    if skipped == len(store):
+        raise OpengatoError(f"every episode of {str(store.path)!r} is damaged. Next: delete it and collect it again.")
 
 
 def _map(folder: Path, spec: Spec) -> tuple[Timesteps, np.ndarray]:

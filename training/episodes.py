@@ -14,6 +14,7 @@ from gymnasium import spaces
 from opengato.agent.episode import Episode
 from opengato.errors import OpengatoError
 
+from .checksum import ATTRIBUTE, checksum
 from .dataset_folder import MAIN_FILE, DatasetWriter, check_owner, dataset_path, read_metadata, restore_interrupted
 from .minari_store import load_space, read_group
 
@@ -79,11 +80,34 @@ class EpisodeStore:
         """
         if not -len(self) <= index < len(self):
             raise IndexError(f"episode {index} of {len(self)}")
-        group = self._group(int(index) % len(self))
+        number = int(index) % len(self)
+        group = self._group(number)
         try:
             return read_group(group, self.observation_space, self.action_space)
-        except (OSError, KeyError) as error:
-            raise self._damaged(error) from error
+        except (OSError, KeyError, ValueError) as error:
+            raise self._damaged(error, number) from error
+
+    def check(self, index: int) -> bool:
+        """Read an episode and compare it with its checksum.
+
+        Returns:
+            Whether it has one; episodes of older versions do not.
+
+        Raises:
+            OpengatoError: it cannot be read, or is not what was written.
+        """
+        group = self._group(index)
+        wanted = group.attrs.get(ATTRIBUTE)
+        if wanted is None:
+            self[index]
+            return False
+        try:
+            found = checksum(group)
+        except (OSError, KeyError, ValueError) as error:
+            raise self._damaged(error, index) from error
+        if found != wanted:
+            raise self._damaged(ValueError("its checksum is another"), index)
+        return True
 
     def __iter__(self) -> Iterator[Episode]:
         return (self[i] for i in range(len(self)))
@@ -106,10 +130,15 @@ class EpisodeStore:
                 self._file = (os.getpid(), h5py.File(self.path / "data" / MAIN_FILE, "r"))
             return self._file[1][f"episode_{index}"]
         except (OSError, KeyError) as error:
-            raise self._damaged(error) from error
+            raise self._damaged(error, None if self._file is None else index) from error
 
-    def _damaged(self, error: Exception) -> OpengatoError:
-        return OpengatoError(f"{str(self.path)!r} is damaged ({error}). Next: delete it and collect it again.")
+    def _damaged(self, error: Exception, episode: int | None) -> OpengatoError:
+        what = "" if episode is None else f"episode {episode} of "
+        skip = "" if episode is None else ", or skip_damaged=true"
+        return OpengatoError(
+            f"{what}{str(self.path)!r} is damaged ({error}). "
+            f"Next: opengato data verify; delete the dataset and collect it again{skip}."
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_file": None}

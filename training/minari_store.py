@@ -22,6 +22,8 @@ from gymnasium import spaces
 from opengato.agent.episode import Episode
 from opengato.errors import ObservationError, OpengatoError, SpaceError
 
+from .checksum import ATTRIBUTE, checksum
+
 CHUNK_BYTES = 1 << 18  # a chunk of 256 KiB is where gzip stops gaining and a read of one episode is still quick
 COMPRESS_FROM = 1 << 13  # below 8 KiB the bookkeeping of a chunked column costs more than it saves
 _ARRAY_SPACES = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
@@ -121,6 +123,7 @@ def write_group(
         group[key] = flags
     group.create_group("infos")  # Minari's own `repr` of an episode fails without it
     _write_attributes(group, episode, steps, final is not None)
+    group.attrs[ATTRIBUTE] = checksum(group)
 
 
 def _write_attributes(group: h5py.Group, episode: Episode, steps: int, has_final: bool) -> None:

@@ -34,6 +34,7 @@ class TrainConfig(TrainerConfig):
         vocabulary: path of a vocabulary; the shipped one by default.
         plugins: files of the user that register tasks.
         threads: of PyTorch; 0 leaves its own choice.
+        skip_damaged: leave out episodes that are damaged, rather than stop.
     """
 
     tasks: list[str] = field(default_factory=lambda: ["*"])
@@ -45,6 +46,7 @@ class TrainConfig(TrainerConfig):
     vocabulary: str | None = None
     plugins: list[str] = field(default_factory=list)
     threads: int = 0
+    skip_damaged: bool = False
 
 
 def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
@@ -74,7 +76,7 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     first = distributed.place()[0] == 0
     if not first:  # the first process turns episodes into arrays, the others find them
         distributed.wait()
-    tasks = [open_task(card, config.data_dir, agent.vocabulary) for card in cards]
+    tasks = [open_task(card, config.data_dir, agent.vocabulary, config.skip_damaged) for card in cards]
     if first:
         distributed.wait()
     learn_statistics(agent, tasks)
@@ -102,10 +104,10 @@ def _start(config: TrainConfig) -> Agent:
     return Agent.new(replace(shape, **config.shape), Vocabulary.load(config.vocabulary), config.seed)
 
 
-def open_task(card: Card, data_dir: str, vocabulary: Vocabulary) -> TaskArrays:
+def open_task(card: Card, data_dir: str, vocabulary: Vocabulary, skip_damaged: bool = False) -> TaskArrays:
     """The demonstrations of a task as arrays. Raises OpengatoError when they were not collected."""
     store = EpisodeStore.open(data_dir, card.id)
-    return open_arrays(store, card.id, card.instruction, vocabulary)
+    return open_arrays(store, card.id, card.instruction, vocabulary, skip_damaged)
 
 
 def learn_statistics(agent: Agent, tasks: Sequence[TaskArrays]) -> None:

@@ -21,6 +21,7 @@ from opengato.training import checkpoint, distributed
 from opengato.training.arrays import TaskArrays
 from opengato.training.metrics import MetricsLog
 from opengato.training.mixture import Mixture, MixtureConfig
+from opengato.training.parcel import Parcel
 
 
 @dataclass(frozen=True)
@@ -205,12 +206,12 @@ class Trainer:
         loader = DataLoader(
             _Numbered(self.mixture, mine), batch_size=None, shuffle=False, num_workers=self.config.workers,
             multiprocessing_context="spawn" if self.config.workers else None,
-            prefetch_factor=4 if self.config.workers else None,
+            prefetch_factor=4 if self.config.workers else None, pin_memory=self.device.type == "cuda",
         )  # fmt: skip
-        return iter(loader)
+        return (parcel.open() for parcel in loader)
 
 
-class _Numbered(Dataset[Batch]):
+class _Numbered(Dataset[Parcel]):
     """Batches of these numbers, in the form that a loader's workers want."""
 
     def __init__(self, mixture: Mixture, numbers: range) -> None:
@@ -219,8 +220,8 @@ class _Numbered(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.numbers)
 
-    def __getitem__(self, index: int) -> Batch:
-        return self.mixture.batch(self.numbers[index])
+    def __getitem__(self, index: int) -> Parcel:
+        return Parcel.pack(self.mixture.batch(self.numbers[index]))
 
 
 def _optimizer(model: torch.nn.Module, config: TrainerConfig) -> torch.optim.Optimizer:
