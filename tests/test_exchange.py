@@ -32,7 +32,9 @@ def episode(rng: np.random.Generator, length: int, observation: spaces.Space, ac
     return Episode(seen, done, rng.normal(size=length).astype(np.float32), success=bool(length % 2), seed=length)
 
 
-def write(data_dir: Path, observation: spaces.Space = zoo.OBSERVATION, action: spaces.Space = zoo.ACTION) -> EpisodeStore:
+def write(
+    data_dir: Path, observation: spaces.Space = zoo.OBSERVATION, action: spaces.Space = zoo.ACTION
+) -> EpisodeStore:
     zoo.seed(0)
     rng = np.random.default_rng(0)
     made = [episode(rng, length, observation, action) for length in (3, 9, 5)]
@@ -98,6 +100,39 @@ def test_a_robots_own_dataset_becomes_spaces(tmp_path: Path) -> None:
     assert [len(each) for each in read] == [3, 9, 5]
     assert read[0].observations[0] in found.observation_space
     assert found.facts["rate_hz"] == 30
+
+
+def test_pictures_of_a_robots_dataset_come_from_its_videos(tmp_path: Path) -> None:
+    """All episodes in one file, one after another, as LeRobot packs them."""
+    pytest.importorskip("pyarrow")
+    import imageio.v3 as iio
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    view = spaces.Dict({"front": spaces.Box(0, 255, (32, 48, 3), np.uint8)})
+    write(tmp_path / "data", view, spaces.Box(-1, 1, (2,)))
+    out = export(ExportConfig(TASK, str(tmp_path / "out"), "lerobot", str(tmp_path / "data"), rate_hz=10.0))
+    key, lengths = "observation.images.front", [3, 9, 5]
+    info = json.loads((out / "meta/info.json").read_text())
+    del info["opengato"]
+    info["features"][key] = {"dtype": "video", "shape": [3, 32, 48], "names": ["channels", "height", "width"]}
+    info["video_path"] = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
+    (out / "meta/info.json").write_text(json.dumps(info))
+    for file in (out / "data").rglob("*.parquet"):
+        parquet.write_table(parquet.read_table(file).drop_columns([key]), file)
+    video = out / f"videos/{key}/chunk-000/file-000.mp4"
+    video.parent.mkdir(parents=True)
+    shades = [np.full((32, 48, 3), 40 + 10 * number, np.uint8) for number in range(sum(lengths))]
+    iio.imwrite(video, np.stack(shades), plugin="FFMPEG", fps=10, codec="libx264", quality=9, macro_block_size=8)
+    (file,) = (out / "meta/episodes").rglob("*.parquet")
+    places, starts = parquet.read_table(file), np.cumsum([0, *lengths[:-1]])
+    for name, column in {"chunk_index": [0, 0, 0], "file_index": [0, 0, 0], "from_timestamp": starts / 10.0}.items():
+        places = places.append_column(f"videos/{key}/{name}", pa.array(column))
+    parquet.write_table(places, file)
+    read = list(read_lerobot(out).episodes)
+    shown = [observation["images_front"] for each in read for observation in each.observations]
+    assert [len(each) for each in read] == lengths
+    assert all(np.abs(a.astype(int) - b).max() < 8 for a, b in zip(shown, shades, strict=True))
 
 
 def test_what_cannot_be_exchanged_is_said(tmp_path: Path) -> None:
