@@ -45,6 +45,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.commands:evaluate",
         "score an agent, record videos",
     ),
+    "twin": (
+        "opengato.evaluation.twin:TwinConfig",
+        "opengato.evaluation.twin:run",
+        "drive a robot's twin in real time",
+    ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),

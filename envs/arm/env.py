@@ -14,6 +14,7 @@ from opengato.envs.arm.goals import Goal
 from opengato.envs.arm.kinematics import joints_for
 from opengato.envs.arm.objects import SHAPES
 from opengato.envs.arm.scene import ARM_JOINTS, build
+from opengato.envs.real.safety import Limits
 from opengato.envs.rendering.backend import VideoRenderer
 from opengato.envs.rendering.raycast import RayCaster
 from opengato.errors import OpengatoError, UnknownNameError
@@ -55,6 +56,14 @@ class ArmEnv(gym.Env):
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": RATE}
+    # Unit and frame of what is sensed and done.
+    units = {
+        "joint_angles": ("rad", "joint"),
+        "joint_velocities": ("rad/s", "joint"),
+        "gripper": ("m, N", "gripper"),
+        "pose": ("m, m, m, rad", "basket"),
+        "action": ("0.25 m/s ×3, 2 rad/s, 0.16 m/s", "basket"),
+    }
 
     def __init__(
         self,
@@ -97,6 +106,15 @@ class ArmEnv(gym.Env):
         }
         pictures = {name: spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8) for name in self._casters}
         return spaces.Dict({**self._boxes, **pictures})
+
+    @property
+    def limits(self) -> Limits:
+        """What a robot of this kind may be told to do."""
+        force = float(np.abs(self.model.actuator("gripper").forcerange).max())
+        return Limits(
+            low=-np.ones(5), high=np.ones(5), change=np.array([1.0, 1.0, 1.0, 1.0, 2.0]), rate_hz=RATE, speed=SPEED,
+            workspace_low=LOW, workspace_high=HIGH, joint_velocity=9.5, gripper=4, force=1.05 * force,
+        )  # fmt: skip
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict]:
         super().reset(seed=seed)

@@ -66,8 +66,9 @@ def write_lerobot(store: EpisodeStore, folder: Path, instruction: str, rate_hz: 
     for name, feature in features:
         if feature.kind == "image" and feature.shape[2] not in MODES:
             raise OpengatoError(f"{name} has {feature.shape[2]} channels; LeRobot keeps 1 to 4 of them.")
-    statistics, rows, at, places = Statistics(), [], 0, defaultdict(list)
-    files, size = 0, 0
+    statistics, at, files, size = Statistics(), 0, 0, 0
+    rows: list[Any] = []
+    places: dict[str, list[Any]] = defaultdict(list)
 
     def flush() -> None:
         nonlocal rows, files, size

@@ -1,0 +1,133 @@
+"""What goes wrong between a body and who drives it: delay, jitter, loss, noise, lag, another mass and friction."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+
+from opengato.errors import OpengatoError
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Disturbance:
+    """How the twin differs from the simulation.
+
+    Args:
+        latency_ms: of the way there and back, half each.
+        jitter_ms: standard deviation of each way's delay; nothing overtakes.
+        dropped: share of readings that never arrive.
+        frozen: share of readings whose pictures are the last ones.
+        noise: standard deviation of sensor noise, as a share of a signal's range.
+        lag_ms: time constant of the actuators.
+        mass, friction: factors.
+        seed: of all chance.
+    """
+
+    latency_ms: float = 0.0
+    jitter_ms: float = 0.0
+    dropped: float = 0.0
+    frozen: float = 0.0
+    noise: float = 0.0
+    lag_ms: float = 0.0
+    mass: float = 1.0
+    friction: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("latency_ms", "jitter_ms", "noise", "lag_ms"):
+            if not 0 <= getattr(self, name) < np.inf:
+                raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 0 or more.")
+        for name in ("dropped", "frozen"):
+            if not 0 <= getattr(self, name) < 1:
+                raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 0 up to, not including, 1.")
+        for name in ("mass", "friction"):
+            if not 0 < getattr(self, name) < np.inf:
+                raise OpengatoError(f"{name} is {getattr(self, name)}; legal: above 0.")
+
+
+class Line(Generic[Item]):
+    """A delayed way that keeps the order.
+
+    Args:
+        delay_s, jitter_s: of what is put in.
+        rng: of the jitter.
+    """
+
+    def __init__(self, delay_s: float, jitter_s: float, rng: np.random.Generator) -> None:
+        self._delay, self._jitter, self._rng = delay_s, jitter_s, rng
+        self._waiting: deque[tuple[float, Item]] = deque()
+        self._last = 0.0
+
+    def put(self, item: Item, now: float) -> None:
+        """Send something off at a time, seconds."""
+        delay = max(0.0, self._delay + self._jitter * float(self._rng.standard_normal()))
+        self._last = max(self._last, now + delay)
+        self._waiting.append((self._last, item))
+
+    def due(self, now: float) -> list[Item]:
+        """What has arrived by a time, oldest first."""
+        found = []
+        while self._waiting and self._waiting[0][0] <= now:
+            found.append(self._waiting.popleft()[1])
+        return found
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next thing arrives."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def clear(self) -> None:
+        """Lose what is under way."""
+        self._waiting.clear()
+
+
+def change_body(env: Any, disturbance: Disturbance) -> None:
+    """Other masses and friction for a MuJoCo environment.
+
+    Raises:
+        OpengatoError: factors are asked for and there is no MuJoCo model.
+    """
+    model: Any = getattr(env.unwrapped, "model", None)
+    if disturbance.mass == disturbance.friction == 1.0:
+        return
+    if model is None or not hasattr(model, "body_mass"):
+        raise OpengatoError("mass and friction can be changed for MuJoCo bodies only.")
+    model.body_mass[:] *= disturbance.mass
+    model.body_inertia[:] *= disturbance.mass
+    model.geom_friction[:] *= disturbance.friction
+
+
+class Sensors:
+    """Noise and frozen pictures on observations of a flat Dict of boxes.
+
+    Args:
+        space: of the observations.
+        disturbance: what to do to them.
+        rng: of chance.
+    """
+
+    def __init__(self, space: Any, disturbance: Disturbance, rng: np.random.Generator) -> None:
+        self._space, self._of, self._rng = space, disturbance, rng
+        self._pictures: dict[str, np.ndarray] = {}
+
+    def __call__(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """What the sensors say."""
+        freeze = self._of.frozen > 0 and self._rng.random() < self._of.frozen
+        seen = {}
+        for name, value in observation.items():
+            box = self._space[name]
+            if value.dtype == np.uint8 and value.ndim == 3:
+                shown = self._pictures.get(name, value) if freeze else value
+                self._pictures[name] = seen[name] = shown
+                continue
+            if self._of.noise:
+                wide = np.where(np.isfinite(box.high - box.low), box.high - box.low, 1.0)
+                value = value + self._of.noise * wide * self._rng.standard_normal(value.shape)
+                value = np.clip(value, box.low, box.high).astype(box.dtype)
+            seen[name] = value
+        return seen

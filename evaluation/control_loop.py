@@ -1,0 +1,163 @@
+"""The loop that drives a robot at its rate: read, act, keep to the limits, send, and say what was late."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from opengato.envs.real.robot import Reading, Robot
+from opengato.envs.real.safety import Safety
+from opengato.training.episodes import Recording
+
+OnLate = Literal["repeat", "hold", "stop"]
+
+
+@dataclass
+class LoopReport:
+    """What a run of the loop was like.
+
+    Args:
+        seconds: it took.
+        actions: commanded.
+        latency_ms: of every action, from a reading's arrival to the action's departure.
+        age_ms: of every reading when it arrived.
+        met: actions that left within one period of their reading's arrival.
+        missing: periods without a reading.
+        stale: readings too old to act on.
+        skipped: readings that never came, by their numbers.
+        reordered: readings that came after a newer one.
+        reasons: why the safety layer changed actions.
+        returns, successes: of whole episodes, where the robot says (a simulated one does).
+        recordings: episodes, what was sensed and what was sent.
+        stopped: why the loop ended early; "" if it did not.
+    """
+
+    seconds: float = 0.0
+    actions: int = 0
+    latency_ms: list[float] = field(default_factory=list)
+    age_ms: list[float] = field(default_factory=list)
+    met: int = 0
+    missing: int = 0
+    stale: int = 0
+    skipped: int = 0
+    reordered: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    returns: list[float] = field(default_factory=list)
+    successes: list[bool] = field(default_factory=list)
+    recordings: list[Recording] = field(default_factory=list)
+    stopped: str = ""
+
+
+class ControlLoop:
+    """Drives a robot with a policy.
+
+    Sensing goes on beside acting (the robot's own thread keeps the newest reading), so an action is never computed
+    from an older reading than there is.
+
+    Args:
+        robot: connected.
+        policy: `act(observation) → action` of one environment, and `reset()`.
+        safety: between the two.
+        on_late: where no reading came for two periods, or only one that is older than `max_age_s`: `repeat` leaves the
+            last action, `hold` commands rest, `stop` ends the run.
+        max_age_s: of a reading that is acted on.
+        dry_run: compute everything and send nothing.
+        record: keep the episodes.
+    """
+
+    def __init__(
+        self, robot: Robot, policy: Any, safety: Safety, on_late: OnLate = "repeat", max_age_s: float = 0.3,
+        dry_run: bool = False, record: bool = False,
+    ) -> None:  # fmt: skip
+        self.robot, self.policy, self.safety = robot, policy, safety
+        self.on_late, self.max_age_s, self.dry_run, self.record = on_late, max_age_s, dry_run, record
+
+    def run(self, seconds: float, stop: Callable[[], bool] = lambda: False) -> LoopReport:
+        """Drive for a time; the robot rests when it is over, however that comes.
+
+        Args:
+            seconds: how long.
+            stop: asked before every action; true is an emergency stop.
+        """
+        report, period = LoopReport(), 1 / self.robot.rate_hz
+        self._open: dict[str, list[Any]] = {}
+        last: Reading | None = None
+        began = time.monotonic()
+        try:
+            while time.monotonic() - began < seconds:
+                if stop():
+                    self.safety.stop()
+                    report.stopped = "emergency stop"
+                    break
+                reading = self.robot.get_observation(timeout_s=2 * period)
+                arrived = time.monotonic()
+                if reading is None:
+                    report.missing += 1
+                    if self._late(report, None):
+                        break
+                    continue
+                if last is not None:
+                    if reading.number <= last.number:
+                        report.reordered += 1
+                        continue
+                    report.skipped += reading.number - last.number - 1
+                if last is None or reading.episode != last.episode:
+                    self.policy.reset()
+                    self.safety.reset()
+                    self._open = {"seen": [], "done": [], "rewards": []}
+                elif self._open["done"]:
+                    self._open["rewards"].append(float(reading.info.get("reward", 0.0)))
+                last = reading
+                if reading.info.get("over"):
+                    self._close(report, reading)
+                    continue
+                report.age_ms.append(1e3 * (arrived - reading.captured_at))
+                if report.age_ms[-1] > 1e3 * self.max_age_s:
+                    report.stale += 1
+                    if self._late(report, reading):
+                        break
+                    continue
+                sent = self._send(self.safety(self.policy.act(reading.values), reading.values))
+                report.latency_ms.append(1e3 * (time.monotonic() - arrived))
+                report.actions += 1
+                report.met += report.latency_ms[-1] <= 1e3 * period
+                if self.record:
+                    self._open["seen"].append(reading.values)
+                    self._open["done"].append(sent)
+        except KeyboardInterrupt:
+            self.safety.stop()
+            report.stopped = "interrupted"
+        finally:
+            report.seconds = time.monotonic() - began
+            report.reasons = self.safety.reasons
+            self._send(self.safety(np.zeros_like(self.safety.limits.low), None))
+        return report
+
+    def _send(self, action: np.ndarray) -> np.ndarray:
+        return action if self.dry_run else self.robot.send_action(action)
+
+    def _late(self, report: LoopReport, reading: Reading | None) -> bool:
+        """Answer a missing or stale reading; whether the run ends."""
+        if self.on_late == "stop":
+            report.stopped = "no reading" if reading is None else "a stale reading"
+            return True
+        if self.on_late == "hold":
+            self._send(self.safety(np.zeros_like(self.safety.limits.low), None))
+        return False
+
+    def _close(self, report: LoopReport, reading: Reading) -> None:
+        """Take note of an episode's end."""
+        report.returns.append(float(reading.info.get("return", np.nan)))
+        report.successes.append(bool(reading.info.get("success", False)))
+        seen, done, rewards = (self._open[key] for key in ("seen", "done", "rewards"))
+        if self.record and done:
+            rewards = [*rewards, *[0.0] * len(done)][: len(done)]
+            info = {"terminated": report.successes[-1], "body": "real time"}
+            report.recordings.append(
+                Recording(seen, done, np.asarray(rewards, np.float32), report.successes[-1], None, info, reading.values)
+            )

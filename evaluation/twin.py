@@ -1,0 +1,220 @@
+"""`opengato twin`: an agent drives the simulated twin of a robot, in real time, over a socket."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from opengato.envs.real.disturb import Disturbance
+from opengato.envs.real.robot import check_twin, signals_of
+from opengato.envs.real.safety import Safety
+from opengato.envs.real.twin import Twin, TwinRobot, limits_of
+from opengato.errors import OpengatoError
+from opengato.evaluation.control_loop import ControlLoop, OnLate
+from opengato.evaluation.intervals import mean_interval
+from opengato.evaluation.prompts import make_prompt
+from opengato.evaluation.provenance import commit, machine
+from opengato.evaluation.rollout import FIRST_SEED
+from opengato.evaluation.scores import reference_for, score
+from opengato.tasks import registry
+from opengato.tasks.card import Card
+from opengato.training.episodes import write_episodes
+from opengato.training.workers import ENVIRONMENT
+
+START_S = 120.0  # imports from a cold disk, on a machine that is busy
+RATE_HZ = 20.0  # of a body whose card names none
+
+
+@dataclass(frozen=True)
+class TwinConfig:
+    """Driving the twin.
+
+    Args:
+        task: whose body, and what is asked of it.
+        agent: who drives.
+        minutes: how long.
+        latency_ms, jitter_ms: of the way there and back (half each), and the standard deviation of each way.
+        dropped, frozen, noise, lag_ms, mass, friction: as in `Disturbance`.
+        on_late: repeat, hold or stop; what to do where no reading comes in time.
+        max_age_ms: of a reading that is acted on.
+        prompt: as in `evaluate`.
+        record: name of a dataset that keeps what was sensed and sent, beside the demonstrations; "" for none.
+        dry_run: compute everything and send nothing.
+        seed: counts from the evaluation's first; the twin's disturbances have it too.
+        data_dir: where demonstrations may be.
+        plugins: files of the user that register tasks.
+        threads: of PyTorch.
+    """
+
+    task: str = "arm/lift-red"
+    agent: str = "first-light"
+    minutes: float = 1.0
+    latency_ms: float = 0.0
+    jitter_ms: float = 0.0
+    dropped: float = 0.0
+    frozen: float = 0.0
+    noise: float = 0.0
+    lag_ms: float = 0.0
+    mass: float = 1.0
+    friction: float = 1.0
+    on_late: OnLate = "repeat"
+    max_age_ms: float = 300.0
+    prompt: str = "demonstration"
+    record: str = ""
+    dry_run: bool = False
+    seed: int = 0
+    data_dir: str = "data"
+    plugins: tuple[str, ...] = ()
+    threads: int = 1
+
+
+def twin(config: TwinConfig) -> dict[str, Any]:
+    """Drive the twin.
+
+    Returns:
+        `rate_hz` reached, `p50_ms` and `p99_ms` from a reading's arrival to its action's departure, the shares
+        `deadlines_met`, counts `missing, stale, skipped, reordered`, `limits_crossed` as the twin counted them,
+        `corrected` by the safety layer, and `score` with its interval over whole episodes.
+
+    Raises:
+        OpengatoError: an unknown task or agent, or a body that cannot be driven by numbers.
+    """
+    import torch
+
+    from opengato.agent import Agent, Spec
+
+    registry.load_plugins(config.plugins)
+    card = registry.get(config.task)
+    torch.set_num_threads(config.threads)
+    disturbance = Disturbance(**{f: getattr(config, f) for f in Disturbance.__dataclass_fields__})
+    env = card.make(evaluation=True)
+    rate = card.rate_hz or RATE_HZ
+    try:
+        limits, spec = limits_of(env, rate), Spec.from_env(env)
+        units = getattr(env.unwrapped, "units", {})
+        observed = signals_of(env.observation_space, "observation", units)
+        done = signals_of(env.action_space, "action", units)
+    finally:
+        env.close()
+    prompt, words = make_prompt(config.prompt, card, config.data_dir)
+    policy = Agent.load(config.agent).policy(spec, prompt, seed=config.seed)
+    _warm(policy, spec)
+    with running(card, disturbance, rate, config.plugins) as address:
+        robot = TwinRobot(address, FIRST_SEED + config.seed)
+        check_twin(robot, observed, done, card.rate_hz)
+        robot.connect()
+        loop = ControlLoop(
+            robot, policy, Safety(limits), config.on_late, config.max_age_ms / 1e3, config.dry_run, bool(config.record)
+        )
+        stop = _key_pressed if sys.stdin and sys.stdin.isatty() else lambda: False
+        report = loop.run(60 * config.minutes, stop)
+        robot.disconnect()
+    if config.record and report.recordings:
+        facts = {"demonstrator": config.agent, "kind": "twin", "disturbance": asdict(disturbance)}
+        spaces = (spec.observation_space, spec.action_space)
+        write_episodes(config.data_dir, card.id, report.recordings, *spaces, facts, name=config.record)
+    reference = reference_for(card, config.data_dir)
+    scores = [value for value in (score(each, reference) for each in report.returns) if value is not None]
+    interval = mean_interval(scores) if len(scores) > 1 else None
+    quantiles = np.percentile(report.latency_ms, [50, 95, 99]) if report.latency_ms else [np.nan] * 3
+    return {
+        "task": card.id, "agent": config.agent, "prompt": config.prompt, "prompt_text": words,
+        "seconds": round(report.seconds, 2), "actions": report.actions,
+        "rate_hz": round(report.actions / report.seconds, 2) if report.seconds else 0.0,
+        **{f"p{p}_ms": round(float(q), 2) for p, q in zip((50, 95, 99), quantiles, strict=True)},
+        "age_ms": round(float(np.median(report.age_ms)), 2) if report.age_ms else None,
+        "deadlines_met": round(report.met / max(1, report.actions + report.missing + report.stale), 5),
+        "missing": report.missing, "stale": report.stale, "skipped": report.skipped, "reordered": report.reordered,
+        "limits_crossed": sum(robot.summary.get("crossed", {}).values()),
+        "crossed": robot.summary.get("crossed", {}), "corrected": dict(report.reasons),
+        "late_ticks": robot.summary.get("late_ticks"), "n": len(report.returns),
+        "score": round(float(np.mean(scores)), 1) if scores else None,
+        "interval": [round(each, 1) for each in interval] if interval else None,
+        "success": round(float(np.mean(report.successes)), 3) if report.successes else None,
+        "stopped": report.stopped, "disturbance": asdict(disturbance), "commit": commit(), "machine": machine(),
+    }  # fmt: skip
+
+
+def _warm(policy: Any, spec: Any, actions: int = 20) -> None:
+    """The first actions of a process take longest; they are not the robot's."""
+    spec.observation_space.seed(0)
+    for _ in range(actions):
+        policy.act(spec.observation_space.sample())
+    policy.reset()
+
+
+def _key_pressed() -> bool:
+    """Whether Enter was pressed: the emergency stop."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
+
+
+@contextmanager
+def running(
+    card: Card, disturbance: Disturbance, rate_hz: float, plugins: tuple[str, ...] = ()
+) -> Iterator[tuple[str, int]]:
+    """A twin in a process of its own; gives its address.
+
+    Raises:
+        OpengatoError: it does not start.
+    """
+    job = {"task": card.id, "rate_hz": rate_hz, "plugins": list(plugins), "disturbance": asdict(disturbance)}
+    paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, json.dumps(job)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, **ENVIRONMENT, "PYTHONPATH": paths}, start_new_session=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        ready = select.select([process.stdout], [], [], START_S)[0]
+        line = process.stdout.readline() if ready else ""
+        if not line.strip().isdigit():
+            process.kill()
+            raise OpengatoError(
+                f"the twin did not start: {(process.stderr.read() or 'it took too long').strip()[-500:]}"
+            )
+        yield "127.0.0.1", int(line)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def serve(job: dict[str, Any]) -> None:
+    """What the twin's process does: say its port, take one driver, end."""
+    registry.load_plugins(job["plugins"])
+    body = Twin(
+        registry.get(job["task"]).make(evaluation=True), float(job["rate_hz"]), Disturbance(**job["disturbance"])
+    )
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        print(server.getsockname()[1], flush=True)
+        channel, _ = server.accept()
+        with channel:
+            channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            body.run(channel)
+            time.sleep(0.1)  # the driver reads the last message
+
+
+def run(config: TwinConfig, as_json: bool) -> Any:
+    """The command."""
+    found = twin(config)
+    if as_json:
+        return found
+    for name, value in found.items():
+        if name not in ("commit", "machine", "disturbance", "prompt_text"):
+            print(f"{name:<15} {value}")
+    return None
+
+
+if __name__ == "__main__":
+    serve(json.loads(sys.argv[1]))
