@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from opengato.envs.real.disturb import Disturbance
+from opengato.envs.real.disturbed import Disturbed
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.policies import DemonstratorPolicy, Policy, RandomPolicy
@@ -26,6 +28,7 @@ from opengato.tasks.card import Card
 BASELINES = ("random", "demonstrator")
 RESULTS = "results.json"
 BATCH = 32  # environments at a time
+RATE_HZ = 20.0  # of a task whose card names no rate, where delays need one
 CLIPS_JOINED = 8  # episodes of text that may go into one video
 TRANSCRIPTS = 8  # episodes of text whose turns are kept in a row
 Row = dict[str, Any]
@@ -49,6 +52,8 @@ class EvaluateConfig:
         workers: processes that step environments; 0 steps them in this process.
         stage: "before", "after" or "scratch" in a comparison around fine-tuning, else "".
         device: where the agent runs; "auto" takes a CUDA GPU where there is one.
+        disturbance: what goes wrong, e.g. `{latency_ms: 100, noise: 0.02}`; see `opengato.envs.real.disturb`.
+        robustness: "sheet" plays every task under each of a set of disturbances (`robustness.py`).
     """
 
     agent: str = "first-light"
@@ -64,6 +69,8 @@ class EvaluateConfig:
     workers: int = 0
     stage: str = ""
     device: str = "auto"
+    disturbance: dict[str, Any] = field(default_factory=dict)
+    robustness: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,11 +95,13 @@ class MakeTask:
         task: id.
         plugins: files to load first.
         draw: ask for pictures for videos where the factory does not give them anyway.
+        disturbance: what goes wrong; None for nothing.
     """
 
     task: str
     plugins: tuple[str, ...] = ()
     draw: bool = False
+    disturbance: Disturbance | None = None
 
     def __call__(self) -> Any:
         registry.load_plugins(self.plugins)
@@ -101,7 +110,7 @@ class MakeTask:
         if self.draw and env.render_mode != "rgb_array" and "rgb_array" in env.metadata.get("render_modes", ()):
             env.close()
             env = card.make(evaluation=True, render_mode="rgb_array")
-        return env
+        return env if self.disturbance is None else Disturbed(env, self.disturbance, card.rate_hz or RATE_HZ)
 
 
 def evaluate(
@@ -151,6 +160,7 @@ def _check(config: EvaluateConfig) -> list[Card]:
             raise OpengatoError(f"{name} must be 0 or more, got {getattr(config, name)}. Next: {name}=0")
     if config.max_steps is not None and config.max_steps < 1:
         raise OpengatoError(f"max_steps must be at least 1, got {config.max_steps}. Next: leave it out")
+    disturbance_of(config)
     cases(config.episodes, config.seed)
     cards = registry.find(config.tasks)
     for card in cards:
@@ -159,6 +169,17 @@ def _check(config: EvaluateConfig) -> list[Card]:
         if config.agent == "demonstrator" and card.demonstrator is None:
             raise OpengatoError(f"{card.id} has no demonstrator. Next: leave it out, or agent=random")
     return cards
+
+
+def disturbance_of(config: EvaluateConfig) -> Disturbance | None:
+    """What goes wrong, None for nothing. Raises OpengatoError where a name or a value is illegal."""
+    known = sorted(Disturbance.__dataclass_fields__)
+    for name, value in config.disturbance.items():
+        if name not in known:
+            raise UnknownNameError("disturbance", name, known, "Next: disturbance={latency_ms: 100}")
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise OpengatoError(f"disturbance.{name} is {value!r}; legal: a number.")
+    return Disturbance(**config.disturbance) if config.disturbance else None
 
 
 def _load_agent(name: str, device: str) -> Any:
@@ -200,7 +221,8 @@ def _speaks(space: Any) -> bool:
 
 
 def _make_stage(config: EvaluateConfig, card: Card) -> Stage | WorkerStage:
-    make = MakeTask(card.id, tuple(map(str, config.plugins)), draw=config.video > 0)
+    disturbance = disturbance_of(config)
+    make = MakeTask(card.id, tuple(map(str, config.plugins)), config.video > 0, disturbance)
     probe = make()
     text = _speaks(probe.action_space)
     probe.close()
@@ -248,6 +270,7 @@ def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], promp
     row: Row = {"task": card.id, "family": card.family, "split": card.split, "tags": list(card.tags)}
     row |= {"instruction": card.instruction, "agent": config.agent, "stage": config.stage}
     row |= {"prompt": prompt, "prompt_text": words, "n": found["n"], "seed": config.seed, "max_steps": config.max_steps}
+    row |= {"disturbance": dict(config.disturbance)}
     row |= {"mean_return": found["mean"], "return_interval": found["interval"]}
     row |= {"score": score(found["mean"], reference), "interval": interval if told else None}
     row |= {"success": found["success"], "success_interval": found["success_interval"]}
@@ -355,7 +378,8 @@ def _read_results(out: Path) -> list[Row]:
 
 
 def _key(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(key) for key in ("agent", "stage", "task", "prompt", "seed", "max_steps"))
+    facts = tuple(row.get(key) for key in ("agent", "stage", "task", "prompt", "seed", "max_steps"))
+    return (*facts, json.dumps(row.get("disturbance") or {}, sort_keys=True))
 
 
 def settings(config: EvaluateConfig) -> dict[str, Any]:

@@ -66,8 +66,8 @@ def publish(config: ScorecardConfig) -> Path:
 
 
 def chosen(rows: list[Row], agent: str, prompt: str) -> list[Row]:
-    """The rows of an agent outside of comparisons, played in full, by task."""
-    kept = [row for row in rows if row["agent"] == agent and row["prompt"] == prompt]
+    """The rows of an agent outside of comparisons, played in full and undisturbed, by task."""
+    kept = [row for row in rows if row["agent"] == agent and row["prompt"] == prompt and not row.get("disturbance")]
     return sorted((row for row in kept if not row["stage"] and row["max_steps"] is None), key=lambda row: row["task"])
 
 

@@ -22,6 +22,7 @@ from opengato.envs.real.safety import Safety
 from opengato.envs.real.twin import Twin, TwinRobot, limits_of
 from opengato.errors import OpengatoError
 from opengato.evaluation.control_loop import ControlLoop, OnLate
+from opengato.evaluation.evaluate import RATE_HZ
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.prompts import make_prompt
 from opengato.evaluation.provenance import commit, machine
@@ -33,7 +34,6 @@ from opengato.training.episodes import write_episodes
 from opengato.training.workers import ENVIRONMENT
 
 START_S = 120.0  # imports from a cold disk, on a machine that is busy
-RATE_HZ = 20.0  # of a body whose card names none
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TwinConfig:
         agent: who drives.
         minutes: how long.
         latency_ms, jitter_ms: of the way there and back (half each), and the standard deviation of each way.
-        dropped, frozen, noise, lag_ms, mass, friction: as in `Disturbance`.
+        dropped, frozen, noise, camera_shift, lag_ms, mass, friction: as in `Disturbance`.
         on_late: repeat, hold or stop; what to do where no reading comes in time.
         max_age_ms: of a reading that is acted on.
         prompt: as in `evaluate`.
@@ -65,6 +65,7 @@ class TwinConfig:
     dropped: float = 0.0
     frozen: float = 0.0
     noise: float = 0.0
+    camera_shift: int = 0
     lag_ms: float = 0.0
     mass: float = 1.0
     friction: float = 1.0

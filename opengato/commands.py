@@ -179,12 +179,29 @@ def evaluate(config: Any, as_json: bool) -> Any:
     from opengato.evaluation.listing import print_rows, progress_line
 
     registry.load_plugins(config.plugins)
+    if config.robustness:
+        return _sheet(config, as_json)
     rows = run(config, progress_line())
     if as_json:
         return [plain_row(row) for row in rows]
     print_rows(rows)
     if config.video:
         report(ReportConfig(out=config.out), False)
+    return None
+
+
+def _sheet(config: Any, as_json: bool) -> Any:
+    """Score an agent under disturbances."""
+    from opengato.evaluation.listing import progress_line
+    from opengato.evaluation.robustness import PAGE, sheet
+
+    rows = sheet(config, progress_line())
+    if as_json:
+        return rows
+    for row in rows:
+        told = "no scale" if row["score"] is None else f"score {row['score']:.0f}"
+        print(f"{row['task']:<30} {row['kind']:<9} {row['level']:<6g} {told}")
+    print(Path(config.out) / PAGE)
     return None
 
 

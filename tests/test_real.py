@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium import spaces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opengato.envs import arm
 from opengato.envs.real.disturb import Disturbance, Line
+from opengato.envs.real.disturbed import Disturbed
 from opengato.envs.real.robot import Signal, check_twin, signals_of
 from opengato.envs.real.safety import Limits, Safety
 from opengato.envs.real.twin import MARGIN, Twin, TwinRobot
@@ -232,3 +235,65 @@ def test_a_loop_without_a_robot_stops_or_holds() -> None:
 def test_disturbances_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(OpengatoError, match=next(iter(wrong))):
         Disturbance(**wrong)  # type: ignore[arg-type]
+
+
+class Counting(gym.Env[Any, Any]):
+    """Shows how many steps were taken, and remembers what it was told."""
+
+    observation_space = spaces.Dict(
+        {"count": spaces.Box(0, 1000, (1,)), "picture": spaces.Box(0, 255, (8, 8, 3), np.uint8)}
+    )
+    action_space = spaces.Box(-1, 1, (1,))
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self.told: list[float] = []
+        return self.seen(), {}
+
+    def seen(self) -> dict[str, np.ndarray]:
+        picture = np.zeros((8, 8, 3), np.uint8)
+        picture[:, 3] = 200
+        return {"count": np.array([len(self.told)], np.float32), "picture": picture}
+
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.told.append(float(action[0]))
+        return self.seen(), 0.0, False, False, {}
+
+
+def told(disturbance: Disturbance, steps: int = 6) -> list[float]:
+    env = Disturbed(Counting(), disturbance, 20.0)
+    env.reset(seed=0)
+    for number in range(1, steps + 1):
+        env.step(np.array([number / 10], np.float32))
+    return [round(each, 3) for each in env.unwrapped.told]  # type: ignore[attr-defined]
+
+
+def test_commands_arrive_late_and_in_order() -> None:
+    commands = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    assert told(Disturbance()) == commands
+    assert told(Disturbance(latency_ms=49)) == commands
+    assert told(Disturbance(latency_ms=60)) == [0.0, *commands[:5]]
+    assert told(Disturbance(latency_ms=120)) == [0.0, 0.0, *commands[:4]]
+    jittered = told(Disturbance(latency_ms=60, jitter_ms=40), 40)
+    assert jittered == sorted(jittered)
+    assert len(set(jittered)) < 40
+    lagging = told(Disturbance(lag_ms=50))
+    assert all(0 < a < b for a, b in zip(lagging, commands, strict=True))
+
+
+def test_sensors_err_and_the_body_changes() -> None:
+    env = Disturbed(Counting(), Disturbance(noise=0.05, camera_shift=2, dropped=0.5), 20.0)
+    first, info = env.reset(seed=3)
+    assert info["disturbance"]["camera_shift"] == 2
+    shown = [env.step(np.zeros(1, np.float32))[0] for _ in range(30)]
+    assert all(each in env.observation_space for each in [first, *shown])
+    assert any(a is b for a, b in zip(shown, shown[1:], strict=False))  # dropped
+    again = Disturbed(Counting(), Disturbance(noise=0.05, camera_shift=2, dropped=0.5), 20.0)
+    assert np.array_equal(again.reset(seed=3)[0]["picture"], first["picture"])  # all chance comes from the seeds
+    still = Disturbed(Counting(), Disturbance(camera_shift=2), 20.0).reset(seed=0)[0]["picture"]
+    assert np.argmax(still[0, :, 0]) == 5
+    heavy, light = blind_arm(), blind_arm()
+    Disturbed(heavy, Disturbance(mass=2.0, friction=0.5), 20.0)
+    assert heavy.model.body_mass.sum() == pytest.approx(2 * light.model.body_mass.sum())
+    assert heavy.model.geom_friction[0, 0] == pytest.approx(0.5 * light.model.geom_friction[0, 0])
+    with pytest.raises(OpengatoError, match="MuJoCo"):
+        Disturbed(Counting(), Disturbance(mass=2.0), 20.0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from gymnasium import spaces
 
 from opengato.errors import OpengatoError
 
@@ -22,7 +23,8 @@ class Disturbance:
         jitter_ms: standard deviation of each way's delay; nothing overtakes.
         dropped: share of readings that never arrive.
         frozen: share of readings whose pictures are the last ones.
-        noise: standard deviation of sensor noise, as a share of a signal's range.
+        noise: standard deviation of sensor noise, as a share of a signal's range (of 255 in pictures).
+        camera_shift: pixels by which every picture is moved to the right, as by a camera that was knocked.
         lag_ms: time constant of the actuators.
         mass, friction: factors.
         seed: of all chance.
@@ -33,6 +35,7 @@ class Disturbance:
     dropped: float = 0.0
     frozen: float = 0.0
     noise: float = 0.0
+    camera_shift: int = 0
     lag_ms: float = 0.0
     mass: float = 1.0
     friction: float = 1.0
@@ -42,6 +45,8 @@ class Disturbance:
         for name in ("latency_ms", "jitter_ms", "noise", "lag_ms"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 0 or more.")
+        if self.camera_shift < 0:
+            raise OpengatoError(f"camera_shift is {self.camera_shift}; legal: 0 pixels or more.")
         for name in ("dropped", "frozen"):
             if not 0 <= getattr(self, name) < 1:
                 raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 0 up to, not including, 1.")
@@ -103,7 +108,7 @@ def change_body(env: Any, disturbance: Disturbance) -> None:
 
 
 class Sensors:
-    """Noise and frozen pictures on observations of a flat Dict of boxes.
+    """Noise, shifted and frozen pictures; texts and classes stay as they are.
 
     Args:
         space: of the observations.
@@ -111,23 +116,38 @@ class Sensors:
         rng: of chance.
     """
 
-    def __init__(self, space: Any, disturbance: Disturbance, rng: np.random.Generator) -> None:
+    def __init__(self, space: spaces.Space[Any], disturbance: Disturbance, rng: np.random.Generator) -> None:
         self._space, self._of, self._rng = space, disturbance, rng
         self._pictures: dict[str, np.ndarray] = {}
 
-    def __call__(self, observation: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """What the sensors say."""
+    def __call__(self, observation: Any) -> Any:
+        """What the sensors say; the observation itself stays untouched."""
         freeze = self._of.frozen > 0 and self._rng.random() < self._of.frozen
-        seen = {}
-        for name, value in observation.items():
-            box = self._space[name]
-            if value.dtype == np.uint8 and value.ndim == 3:
-                shown = self._pictures.get(name, value) if freeze else value
-                self._pictures[name] = seen[name] = shown
-                continue
-            if self._of.noise:
-                wide = np.where(np.isfinite(box.high - box.low), box.high - box.low, 1.0)
-                value = value + self._of.noise * wide * self._rng.standard_normal(value.shape)
-                value = np.clip(value, box.low, box.high).astype(box.dtype)
-            seen[name] = value
-        return seen
+        return self._seen(self._space, observation, "", freeze)
+
+    def clear(self) -> None:
+        """A new episode: no picture to be stuck at."""
+        self._pictures = {}
+
+    def _seen(self, space: spaces.Space[Any], value: Any, path: str, freeze: bool) -> Any:
+        if isinstance(space, spaces.Dict):
+            return {key: self._seen(part, value[key], f"{path}.{key}", freeze) for key, part in space.items()}
+        if isinstance(space, spaces.Tuple):
+            return tuple(self._seen(part, value[i], f"{path}.{i}", freeze) for i, part in enumerate(space))
+        if not isinstance(space, spaces.Box):
+            return value
+        picture = space.dtype == np.uint8 and len(space.shape) == 3
+        if picture:
+            if freeze and path in self._pictures:
+                return self._pictures[path]
+            if self._of.camera_shift:
+                value = np.roll(value, self._of.camera_shift, axis=1)
+                value[:, : self._of.camera_shift] = value[:, self._of.camera_shift : self._of.camera_shift + 1]
+        if self._of.noise and (picture or np.issubdtype(space.dtype, np.floating)):
+            with np.errstate(invalid="ignore"):
+                wide = np.where(np.isfinite(space.high - space.low), space.high - space.low, 1.0)
+            noisy = value + self._of.noise * wide * self._rng.standard_normal(np.shape(value))
+            value = np.clip(noisy, space.low, space.high).astype(space.dtype)
+        if picture:
+            self._pictures[path] = value
+        return value

@@ -110,6 +110,7 @@ class Twin:
     def _begin(self, now: float) -> None:
         """A new episode."""
         self._in.clear()
+        self._sensors.clear()
         self._rest()
         seen, _ = self.env.reset(seed=self._seed)
         self._seed += 1
@@ -164,7 +165,8 @@ class Twin:
         over = bool(info.get("over", False))
         if self._rng.random() < self.disturbance.dropped and info and not over:
             return
-        values = self._sensors(seen) if isinstance(seen, dict) else {"observation": np.asarray(seen)}
+        seen = self._sensors(seen)
+        values = seen if isinstance(seen, dict) else {"observation": np.asarray(seen)}
         self._out.put(Reading(values, self._number, now, self._episode, info), now)
 
 

@@ -1,0 +1,53 @@
+"""The sheet holds every level once, knows what can go wrong with a body, and goes on where it was."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from opengato.errors import OpengatoError
+from opengato.evaluation import robustness
+from opengato.evaluation.evaluate import EvaluateConfig
+from opengato.tasks import registry
+
+
+@pytest.mark.parametrize(
+    ("task", "wrong"),
+    [
+        ("arm/lift-red", ["delay", "noise", "mass", "friction", "camera", "dropped"]),
+        ("caption/scene", ["noise", "camera"]),
+        ("control/cartpole-balance", ["delay", "noise", "dropped"]),
+    ],
+)
+def test_what_can_go_wrong(task: str, wrong: list[str]) -> None:
+    found = robustness.kinds(registry.get(task))
+    assert [kind for kind in found if kind not in ("mass", "friction") or "mass" in wrong] == wrong
+
+
+def test_a_sheet_is_whole_and_played_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = EvaluateConfig(
+        agent="random", tasks=["control/cartpole-balance"], episodes=2, max_steps=5, out=str(tmp_path),
+        robustness="sheet", data_dir=str(tmp_path / "data"),
+    )  # fmt: skip
+    rows = robustness.sheet(config)
+    assert {(row["kind"], row["level"]) for row in rows} >= {("delay", 0), ("delay", 200), ("noise", 0.1)}
+    assert len({(row["kind"], row["level"]) for row in rows}) == len(rows)
+    assert all(row["n"] == 2 for row in rows)
+    kept = json.loads((tmp_path / robustness.FILE).read_text())["rows"]
+    assert len(kept) == len(rows)
+    text = (tmp_path / robustness.PAGE).read_text()
+    assert "control/cartpole-balance" in text
+    assert text.count("<svg") == len({row["kind"] for row in rows if row["score"] is not None})
+
+    def never(*_: object) -> None:
+        raise AssertionError("played again")
+
+    monkeypatch.setattr(robustness, "evaluate", never)
+    assert [row["score"] for row in robustness.sheet(config)] == [row["score"] for row in rows]
+
+
+def test_another_sheet_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OpengatoError, match="sheet"):
+        robustness.sheet(EvaluateConfig(tasks=["arm/lift-red"], out=str(tmp_path), robustness="table"))
