@@ -58,8 +58,10 @@ def kinds(card: Card) -> list[str]:
 def sheet(
     config: EvaluateConfig, progress: Callable[[Progress], None] | None = None, agent: Any = None
 ) -> list[Row]:  # fmt: skip
-    """Evaluate under every disturbance. `out/robustness.json` and `out/robustness.html` grow level by level, and what is
-    there already with the same settings is not played again.
+    """Evaluate under every disturbance.
+
+    `out/robustness.json` and `out/robustness.html` grow level by level, and what is there already with the same
+    settings is not played again.
 
     Args:
         config: as for `evaluate`; its own disturbance stays on beneath the sheet's.

@@ -19,22 +19,6 @@ COLORS: dict[str, tuple[float, float, float]] = {
     "purple": (0.62, 0.10, 0.80),
     "white": (1.0, 1.0, 1.0),
 }
-# Colours of still scenes only; none is near one of the six above.
-OTHER_COLORS: dict[str, tuple[float, float, float]] = {
-    "orange": (1.0, 0.50, 0.0),
-    "brown": (0.42, 0.22, 0.06),
-    "pink": (1.0, 0.60, 0.75),
-    "coral": (1.0, 0.45, 0.40),
-    "magenta": (0.95, 0.0, 0.60),
-    "lavender": (0.70, 0.60, 1.0),
-    "cyan": (0.0, 0.85, 0.85),
-    "sky": (0.45, 0.75, 1.0),
-    "mint": (0.60, 0.95, 0.70),
-    "lime": (0.65, 1.0, 0.05),
-    "olive": (0.45, 0.45, 0.05),
-    "black": (0.08, 0.08, 0.08),
-}
-PALETTE = COLORS | OTHER_COLORS
 # Half of the height, metres.
 SIZES = {"small": 0.016, "large": 0.026}
 # Turning by this angle changes nothing: radians, 0 for round shapes.
@@ -50,7 +34,7 @@ class SceneObject:
 
     Args:
         shape: one of `SHAPES`.
-        color: one of `PALETTE`.
+        color: one of `COLORS`.
         x: metres from the basket's centre towards the front camera.
         y: metres towards the right of the front camera's picture.
         size: one of `SIZES`.
@@ -68,7 +52,7 @@ class SceneObject:
     yaw: float = 0.0
 
     def __post_init__(self) -> None:
-        facts = (("shape", self.shape, SHAPES), ("color", self.color, PALETTE), ("size", self.size, SIZES))
+        facts = (("shape", self.shape, SHAPES), ("color", self.color, COLORS), ("size", self.size, SIZES))
         for kind, name, known in facts:
             if name not in known:
                 raise UnknownNameError(kind, name, known, "Next: choose one of them.")

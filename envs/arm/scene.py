@@ -10,22 +10,11 @@ import mujoco
 import numpy as np
 
 from opengato.envs.arm.kinematics import joints_for
-from opengato.envs.arm.objects import COLORS, OTHER_COLORS, PALETTE, SHAPES, SIZES, SceneObject, add_geom
+from opengato.envs.arm.objects import COLORS, SHAPES, SIZES, SceneObject, add_geom
 from opengato.envs.rendering.raycast import RayCaster
 from opengato.errors import OpengatoError
 
-__all__ = [
-    "AREA",
-    "COLORS",
-    "MAX_OBJECTS",
-    "OTHER_COLORS",
-    "PALETTE",
-    "SHAPES",
-    "SIZES",
-    "SceneObject",
-    "SceneRenderer",
-]
-__all__ += ["build", "scene_spec"]
+__all__ = ["AREA", "COLORS", "MAX_OBJECTS", "SHAPES", "SIZES", "SceneObject", "SceneRenderer", "build", "scene_spec"]
 
 AREA = 0.13  # metres: |x|, |y| below it are inside the basket and inside every picture
 MAX_OBJECTS = 5
@@ -110,7 +99,7 @@ class SceneRenderer:
             body, geom = model.body(f"place{place}").id, model.geom(f"{place}-{thing.shape}-{thing.size}").id
             model.body_pos[body] = thing.x, thing.y, SIZES[thing.size]
             model.body_quat[body] = np.cos(thing.yaw / 2), 0.0, 0.0, np.sin(thing.yaw / 2)
-            model.geom_rgba[geom] = *PALETTE[thing.color], 1.0
+            model.geom_rgba[geom] = *COLORS[thing.color], 1.0
             model.geom_group[geom] = 0
             self._shown.append(geom)
         data.qpos[self._qpos] = joints_for(np.array(gripper or PARKED), 0.0)

@@ -9,11 +9,11 @@ import numpy as np
 from gymnasium import spaces
 
 from .grammar import attributes_right, describe
-from .scenes import MORE_COLORS, SCENE_COLORS, draw_scene, picture
+from .scenes import draw_scene, picture
 from .turns import Turn, TurnTask, image_space
 
 MAX_OBJECTS = 3
-MAX_CAPTION = 96  # characters; the longest true caption has 86
+MAX_CAPTION = 96  # characters; the longest true caption has 80
 
 
 class SceneCaptionTask(TurnTask):
@@ -25,19 +25,13 @@ class SceneCaptionTask(TurnTask):
     them. `info` adds `attributes` and `attributes_right`.
 
     Test split: every scene has a pair of colour and shape that no training scene has (`scenes.HELD_OUT`).
-
-    Args:
-        split: `train` or `test`.
-        more_colors: draw from `scenes.MORE_COLORS`; there no pair is held out.
-        render_mode: `rgb_array` or None.
     """
 
-    def __init__(self, split: str = "train", more_colors: bool = False, render_mode: str | None = "rgb_array") -> None:
-        self._colors = MORE_COLORS if more_colors else SCENE_COLORS
+    def __init__(self, split: str = "train", render_mode: str | None = "rgb_array") -> None:
         super().__init__(spaces.Dict({"image": image_space()}), MAX_CAPTION, split, render_mode)
 
     def _draw(self, rng: np.random.Generator) -> Sequence[Turn]:
-        scene = draw_scene(rng, self.split, int(rng.integers(1, MAX_OBJECTS + 1)), self._colors)
+        scene = draw_scene(rng, self.split, int(rng.integers(1, MAX_OBJECTS + 1)))
         return [Turn({"image": picture(scene)}, describe(scene))]
 
     def _score(self, answer: str, truth: str) -> tuple[float, bool, dict[str, Any]]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
-from opengato.envs.arm.scene import AREA, COLORS, OTHER_COLORS, SceneObject, SceneRenderer
+from opengato.envs.arm.scene import AREA, COLORS, SceneObject, SceneRenderer
 
 from .text import stable_hash
 from .turns import IMAGE_SIDE
@@ -16,8 +15,6 @@ from .turns import IMAGE_SIDE
 # The prism is left out: at 64 pixels it looks like a cylinder.
 SCENE_SHAPES = ("cube", "ball", "cylinder", "cone")
 SCENE_COLORS = tuple(COLORS)
-# In these every shape is shown in training, so that a reader learns what a shape is whatever its colour.
-MORE_COLORS = tuple(OTHER_COLORS)
 NUM_HELD_OUT = 5  # of 24 pairs
 MIN_DISTANCE = 0.075  # metres between centres: objects never touch
 CLEAR_BEHIND = 0.1  # metres in depth where two objects overlap from side to side: none hides another
@@ -65,21 +62,19 @@ def relation(first: SceneObject, second: SceneObject) -> str | None:
     return "in front of" if front > 0 else "behind"
 
 
-def draw_scene(rng: np.random.Generator, split: str, num_objects: int, colors: Sequence[str] = SCENE_COLORS) -> Scene:
-    """A random scene: objects of different colours, in the order of `colors`, neighbours in it clearly related.
+def draw_scene(rng: np.random.Generator, split: str, num_objects: int) -> Scene:
+    """A random scene: objects of different colours, in the order of `SCENE_COLORS`, neighbours in it clearly related.
 
-    In `SCENE_COLORS` a training scene has no held-out pair and a test scene at least one. In `MORE_COLORS` no pair is
-    held out, and a test scene is new by its places.
+    A training scene has no held-out pair; a test scene has at least one.
 
     Args:
         rng: where chance comes from.
         split: `train` or `test`.
         num_objects: 1 to 4.
-        colors: names that objects are drawn in, `SCENE_COLORS` or `MORE_COLORS`.
     """
     while True:
-        looks = _draw_looks(rng, num_objects, colors)
-        if colors is MORE_COLORS or any(look in HELD_OUT for look in looks) == (split == "test"):
+        looks = _draw_looks(rng, num_objects)
+        if any(look in HELD_OUT for look in looks) == (split == "test"):
             break
     while True:
         places = rng.uniform(-AREA, AREA, (num_objects, 2)) * 0.95
@@ -101,10 +96,10 @@ def _all_visible(places: np.ndarray) -> bool:
     return bool((np.hypot(depth, aside) >= MIN_DISTANCE).all() and not hidden.any())
 
 
-def _draw_looks(rng: np.random.Generator, num_objects: int, colors: Sequence[str]) -> list[tuple[str, str]]:
-    chosen = sorted(rng.permutation(len(colors))[:num_objects])
+def _draw_looks(rng: np.random.Generator, num_objects: int) -> list[tuple[str, str]]:
+    colors = sorted(rng.permutation(len(SCENE_COLORS))[:num_objects])
     shapes = rng.integers(len(SCENE_SHAPES), size=num_objects)
-    return [(colors[c], SCENE_SHAPES[s]) for c, s in zip(chosen, shapes, strict=True)]
+    return [(SCENE_COLORS[c], SCENE_SHAPES[s]) for c, s in zip(colors, shapes, strict=True)]
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 
 from opengato.errors import UnknownNameError
 
-TASKS = ("scene", "scene-colors", "easy-vqa", "smalltalk")
+TASKS = ("scene", "easy-vqa", "smalltalk")
 
 
 def make(name: str, **kwargs: Any) -> Any:
@@ -19,10 +19,6 @@ def make(name: str, **kwargs: Any) -> Any:
         from .scene import SceneDialogueTask
 
         return SceneDialogueTask(**kwargs)
-    if name == "scene-colors":
-        from .scene import SceneDialogueTask
-
-        return SceneDialogueTask(more_colors=True, **kwargs)
     if name == "easy-vqa":
         from .easy_vqa import EasyVqaTask
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.caption.scenes import MORE_COLORS, SCENE_COLORS, draw_scene, picture
+from opengato.envs.caption.scenes import draw_scene, picture
 from opengato.envs.caption.text import FreeText
 from opengato.envs.caption.turns import Turn, TurnTask, image_space
 
@@ -26,22 +26,16 @@ class SceneDialogueTask(TurnTask):
     right.
 
     Test split: every scene has a pair of colour and shape that no training scene has (`opengato.envs.caption.scenes`).
-
-    Args:
-        split: `train` or `test`.
-        more_colors: draw from `scenes.MORE_COLORS`; there no pair is held out.
-        render_mode: `rgb_array` or None.
     """
 
-    def __init__(self, split: str = "train", more_colors: bool = False, render_mode: str | None = "rgb_array") -> None:
-        self._colors = MORE_COLORS if more_colors else SCENE_COLORS
+    def __init__(self, split: str = "train", render_mode: str | None = "rgb_array") -> None:
         space = spaces.Dict({"image": image_space(), "question": FreeText(MAX_QUESTION)})
         super().__init__(space, MAX_ANSWER, split, render_mode)
 
     def _draw(self, rng: np.random.Generator) -> Sequence[Turn]:
         asked: list[tuple[str, str]] = []
         while len(asked) < NUM_QUESTIONS:  # a scene may have too little to ask for
-            scene = draw_scene(rng, self.split, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)), self._colors)
+            scene = draw_scene(rng, self.split, int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1)))
             asked = ask(scene, rng, NUM_QUESTIONS // 2)
         image = picture(scene)
         return [Turn({"image": image, "question": question}, answer) for question, answer in asked]

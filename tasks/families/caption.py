@@ -26,16 +26,6 @@ register(
 )(partial(make_caption, "scene"))
 
 register(
-    "caption/scene-colors",
-    instruction="describe the objects in the colorful picture and where they stand",
-    embodiment="a reader of pictures that answers in words",
-    tags=("text", "vision", "caption"),
-    success="every colour, shape and relation is right",
-    demonstrator="opengato.envs.caption.turns:Truth",
-    evaluation_kwargs={"split": "test"},
-)(partial(make_caption, "scene-colors"))
-
-register(
     "caption/icons",
     instruction="name the icon",
     embodiment="a reader of pictures that answers in words",

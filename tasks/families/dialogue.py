@@ -26,16 +26,6 @@ register(
 )(partial(make_dialogue, "scene"))
 
 register(
-    "dialogue/scene-colors",
-    instruction="answer the questions about the colorful picture",
-    embodiment="a partner in conversation that sees pictures",
-    tags=("text", "vision", "dialogue"),
-    success="all four questions are answered right",
-    demonstrator="opengato.envs.caption.turns:Truth",
-    evaluation_kwargs={"split": "test"},
-)(partial(make_dialogue, "scene-colors"))
-
-register(
     "dialogue/easy-vqa",
     instruction="answer the questions about the shape",
     embodiment="a partner in conversation that sees pictures",
