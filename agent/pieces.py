@@ -8,6 +8,7 @@ come this way.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -24,12 +25,18 @@ class Tensors:
     """A bundle whose arrays move between devices together."""
 
     def to(self, device: torch.device | str) -> Any:
-        def move(value: Any) -> Any:
-            if isinstance(value, (torch.Tensor, Tensors)):
-                return value.to(device, non_blocking=True) if isinstance(value, torch.Tensor) else value.to(device)
-            return [move(item) for item in value] if isinstance(value, list) else value
+        """The same bundle on a device."""
+        return replaced(self, torch.Tensor, lambda tensor: tensor.to(device, non_blocking=True))
 
-        return type(self)(**{field.name: move(getattr(self, field.name)) for field in fields(self)})  # type: ignore[arg-type]
+
+def replaced(value: Any, kind: type, by: Callable[[Any], Any]) -> Any:
+    """The same bundle with everything of a kind replaced, however deep it lies."""
+    if isinstance(value, kind):
+        return by(value)
+    if isinstance(value, Tensors):
+        parts = {field.name: replaced(getattr(value, field.name), kind, by) for field in fields(value)}  # type: ignore[arg-type]
+        return type(value)(**parts)
+    return [replaced(item, kind, by) for item in value] if isinstance(value, list) else value
 
 
 @dataclass

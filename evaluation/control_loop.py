@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import numpy as np
 
 from opengato.envs.real.robot import Reading, Robot
 from opengato.envs.real.safety import Safety
+from opengato.errors import OpengatoError
 from opengato.training.episodes import Recording
 
 OnLate = Literal["repeat", "hold", "stop"]
@@ -68,14 +70,16 @@ class ControlLoop:
         max_age_s: of a reading that is acted on.
         dry_run: compute everything and send nothing.
         record: keep the episodes.
+        bare: the policy's observation is the only signal, not a dict of it.
     """
 
     def __init__(
         self, robot: Robot, policy: Any, safety: Safety, on_late: OnLate = "repeat", max_age_s: float = 0.3,
-        dry_run: bool = False, record: bool = False,
+        dry_run: bool = False, record: bool = False, bare: bool = False,
     ) -> None:  # fmt: skip
         self.robot, self.policy, self.safety = robot, policy, safety
         self.on_late, self.max_age_s, self.dry_run, self.record = on_late, max_age_s, dry_run, record
+        self.bare = bare
 
     def run(self, seconds: float, stop: Callable[[], bool] = lambda: False) -> LoopReport:
         """Drive for a time; the robot rests when it is over, however that comes.
@@ -109,9 +113,8 @@ class ControlLoop:
                 if last is None or reading.episode != last.episode:
                     self.policy.reset()
                     self.safety.reset()
-                    self._open = {"seen": [], "done": [], "rewards": []}
-                elif self._open["done"]:
-                    self._open["rewards"].append(float(reading.info.get("reward", 0.0)))
+                    self._open = {"seen": [], "done": [], "returns": []}
+                self._open["returns"][len(self._open["done"]) :] = [float(reading.info.get("return", 0.0))]
                 last = reading
                 if reading.info.get("over"):
                     self._close(report, reading)
@@ -122,12 +125,12 @@ class ControlLoop:
                     if self._late(report, reading):
                         break
                     continue
-                sent = self._send(self.safety(self.policy.act(reading.values), reading.values))
+                sent = self._send(self.safety(self.policy.act(self._seen(reading)), reading.values))
                 report.latency_ms.append(1e3 * (time.monotonic() - arrived))
                 report.actions += 1
                 report.met += report.latency_ms[-1] <= 1e3 * period
                 if self.record:
-                    self._open["seen"].append(reading.values)
+                    self._open["seen"].append(self._seen(reading))
                     self._open["done"].append(sent)
         except KeyboardInterrupt:
             self.safety.stop()
@@ -135,8 +138,16 @@ class ControlLoop:
         finally:
             report.seconds = time.monotonic() - began
             report.reasons = self.safety.reasons
-            self._send(self.safety(np.zeros_like(self.safety.limits.low), None))
+            with contextlib.suppress(OpengatoError, OSError):  # the robot may be gone, and why is said already
+                self._come_to_rest(period)
         return report
+
+    def _come_to_rest(self, period: float) -> None:
+        while np.any(self._send(self.safety.rest()) != 0):
+            time.sleep(period)
+
+    def _seen(self, reading: Reading) -> Any:
+        return next(iter(reading.values.values())) if self.bare else reading.values
 
     def _send(self, action: np.ndarray) -> np.ndarray:
         return action if self.dry_run else self.robot.send_action(action)
@@ -147,17 +158,17 @@ class ControlLoop:
             report.stopped = "no reading" if reading is None else "a stale reading"
             return True
         if self.on_late == "hold":
-            self._send(self.safety(np.zeros_like(self.safety.limits.low), None))
+            self._send(self.safety.rest())
         return False
 
     def _close(self, report: LoopReport, reading: Reading) -> None:
         """Take note of an episode's end."""
         report.returns.append(float(reading.info.get("return", np.nan)))
         report.successes.append(bool(reading.info.get("success", False)))
-        seen, done, rewards = (self._open[key] for key in ("seen", "done", "rewards"))
+        seen, done, returns = (self._open[key] for key in ("seen", "done", "returns"))
         if self.record and done:
-            rewards = [*rewards, *[0.0] * len(done)][: len(done)]
+            rewards = np.diff(returns)  # of skipped readings, too
             info = {"terminated": report.successes[-1], "body": "real time"}
             report.recordings.append(
-                Recording(seen, done, np.asarray(rewards, np.float32), report.successes[-1], None, info, reading.values)
+                Recording(seen, done, rewards.astype(np.float32), report.successes[-1], None, info, self._seen(reading))
             )

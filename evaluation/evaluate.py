@@ -136,7 +136,7 @@ def evaluate(
     """
     cards = _check(config)
     _read_results(Path(config.out))  # a damaged file is refused before the work, not after it
-    agent = agent if agent is not None else _load_agent(config.agent, config.device)
+    agent = agent if agent is not None else load_agent(config.agent, config.device)
     rows = []
     for index, card in enumerate(cards):
         report = None
@@ -182,7 +182,7 @@ def disturbance_of(config: EvaluateConfig) -> Disturbance | None:
     return Disturbance(**config.disturbance) if config.disturbance else None
 
 
-def _load_agent(name: str, device: str) -> Any:
+def load_agent(name: str, device: str) -> Any:
     if name in BASELINES:
         return name
     from opengato.agent import Agent
@@ -271,6 +271,8 @@ def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], promp
     row |= {"instruction": card.instruction, "agent": config.agent, "stage": config.stage}
     row |= {"prompt": prompt, "prompt_text": words, "n": found["n"], "seed": config.seed, "max_steps": config.max_steps}
     row |= {"disturbance": dict(config.disturbance)}
+    if config.disturbance:  # where the report says what the agent was told, it must say this too
+        row["prompt_text"] += f"; disturbed: {json.dumps(config.disturbance)}"
     row |= {"mean_return": found["mean"], "return_interval": found["interval"]}
     row |= {"score": score(found["mean"], reference), "interval": interval if told else None}
     row |= {"success": found["success"], "success_interval": found["success_interval"]}

@@ -14,13 +14,13 @@ from gymnasium import spaces
 
 from opengato.agent.spec import Spec
 from opengato.errors import UnknownNameError
-from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate
+from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, load_agent
 from opengato.evaluation.provenance import commit, machine, write_json
 from opengato.tasks import registry
 from opengato.tasks.card import Card
 
 SHEETS = ("sheet",)
-FILE, PAGE = "robustness.json", "robustness.html"
+FILE, PAGE, LEVELS = "robustness.json", "robustness.html", "levels"
 # kind → (field of `Disturbance`, unit, levels, the level at which nothing is wrong)
 KINDS: dict[str, tuple[str, str, tuple[float, ...], float]] = {
     "delay": ("latency_ms", "ms", (0, 50, 100, 150, 200), 0),
@@ -77,6 +77,7 @@ def sheet(
     if config.robustness not in SHEETS:
         raise UnknownNameError("robustness", config.robustness, SHEETS, "Next: robustness=sheet")
     out = Path(config.out)
+    agent = agent if agent is not None else load_agent(config.agent, config.device)
     registry.load_plugins(config.plugins)
     found: list[Row] = _read(out / FILE)
     rows: list[Row] = []
@@ -85,10 +86,10 @@ def sheet(
             field, unit, levels, neutral = KINDS[kind]
             for level in levels:
                 wrong = {} if level == neutral else {field: level}
-                one = replace(
-                    config, tasks=[card.id], robustness="", video=0, disturbance={**config.disturbance, **wrong}
-                )
-                key = json.dumps([card.id, config.agent, config.prompt, config.episodes, config.seed, one.disturbance])
+                one = replace(config, tasks=[card.id], robustness="", video=0, out=str(out / LEVELS))
+                one = replace(one, disturbance={**config.disturbance, **wrong})
+                facts = (card.id, one.agent, one.prompt, one.episodes, one.seed, one.max_steps, one.disturbance)
+                key = json.dumps(facts)
                 known = next((row for row in found if row["key"] == key), None)
                 if known is None:
                     (known,) = evaluate(one, progress, agent)

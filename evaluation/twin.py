@@ -8,13 +8,14 @@ import select
 import socket
 import subprocess
 import sys
-import time
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
 from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.robot import check_twin, signals_of
@@ -37,21 +38,19 @@ START_S = 120.0  # imports from a cold disk, on a machine that is busy
 
 
 @dataclass(frozen=True)
-class TwinConfig:
-    """Driving the twin.
+class TwinConfig(Disturbance):
+    """Driving the twin, with the disturbances below.
 
     Args:
         task: whose body, and what is asked of it.
         agent: who drives.
         minutes: how long.
-        latency_ms, jitter_ms: of the way there and back (half each), and the standard deviation of each way.
-        dropped, frozen, noise, camera_shift, lag_ms, mass, friction: as in `Disturbance`.
         on_late: repeat, hold or stop; what to do where no reading comes in time.
         max_age_ms: of a reading that is acted on.
         prompt: as in `evaluate`.
         record: name of a dataset that keeps what was sensed and sent, beside the demonstrations; "" for none.
         dry_run: compute everything and send nothing.
-        seed: counts from the evaluation's first; the twin's disturbances have it too.
+        seed: counts from the evaluation's first, too.
         data_dir: where demonstrations may be.
         plugins: files of the user that register tasks.
         threads: of PyTorch.
@@ -60,21 +59,11 @@ class TwinConfig:
     task: str = "arm/lift-red"
     agent: str = "first-light"
     minutes: float = 1.0
-    latency_ms: float = 0.0
-    jitter_ms: float = 0.0
-    dropped: float = 0.0
-    frozen: float = 0.0
-    noise: float = 0.0
-    camera_shift: int = 0
-    lag_ms: float = 0.0
-    mass: float = 1.0
-    friction: float = 1.0
     on_late: OnLate = "repeat"
     max_age_ms: float = 300.0
     prompt: str = "demonstration"
     record: str = ""
     dry_run: bool = False
-    seed: int = 0
     data_dir: str = "data"
     plugins: tuple[str, ...] = ()
     threads: int = 1
@@ -115,16 +104,18 @@ def twin(config: TwinConfig) -> dict[str, Any]:
         robot = TwinRobot(address, FIRST_SEED + config.seed)
         check_twin(robot, observed, done, card.rate_hz)
         robot.connect()
+        bare = not isinstance(spec.observation_space, spaces.Dict)
         loop = ControlLoop(
-            robot, policy, Safety(limits), config.on_late, config.max_age_ms / 1e3, config.dry_run, bool(config.record)
-        )
+            robot, policy, Safety(limits), config.on_late, config.max_age_ms / 1e3, config.dry_run,
+            bool(config.record), bare,
+        )  # fmt: skip
         stop = _key_pressed if sys.stdin and sys.stdin.isatty() else lambda: False
         report = loop.run(60 * config.minutes, stop)
         robot.disconnect()
     if config.record and report.recordings:
         facts = {"demonstrator": config.agent, "kind": "twin", "disturbance": asdict(disturbance)}
-        spaces = (spec.observation_space, spec.action_space)
-        write_episodes(config.data_dir, card.id, report.recordings, *spaces, facts, name=config.record)
+        body = (spec.observation_space, spec.action_space)
+        write_episodes(config.data_dir, card.id, report.recordings, *body, facts, name=config.record)
     reference = reference_for(card, config.data_dir)
     scores = [value for value in (score(each, reference) for each in report.returns) if value is not None]
     interval = mean_interval(scores) if len(scores) > 1 else None
@@ -171,24 +162,23 @@ def running(
     """
     job = {"task": card.id, "rate_hz": rate_hz, "plugins": list(plugins), "disturbance": asdict(disturbance)}
     paths = os.pathsep.join(path or os.getcwd() for path in sys.path)
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - a pipe that nobody reads would fill up
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, json.dumps(job)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        [sys.executable, "-m", __name__, json.dumps(job)], stdout=subprocess.PIPE, stderr=log, text=True,
         env={**os.environ, **ENVIRONMENT, "PYTHONPATH": paths}, start_new_session=True,
     )  # fmt: skip
     try:
         assert process.stdout is not None
-        assert process.stderr is not None
         ready = select.select([process.stdout], [], [], START_S)[0]
         line = process.stdout.readline() if ready else ""
         if not line.strip().isdigit():
-            process.kill()
-            raise OpengatoError(
-                f"the twin did not start: {(process.stderr.read() or 'it took too long').strip()[-500:]}"
-            )
+            log.seek(0)
+            raise OpengatoError(f"the twin did not start: {(log.read() or 'it took too long').strip()[-500:]}")
         yield "127.0.0.1", int(line)
     finally:
         process.kill()
         process.communicate()
+        log.close()
 
 
 def serve(job: dict[str, Any]) -> None:
@@ -203,7 +193,6 @@ def serve(job: dict[str, Any]) -> None:
         with channel:
             channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             body.run(channel)
-            time.sleep(0.1)  # the driver reads the last message
 
 
 def run(config: TwinConfig, as_json: bool) -> Any:

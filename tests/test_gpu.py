@@ -73,9 +73,7 @@ def _parts(agent: Agent):  # type: ignore[no-untyped-def]
 
 
 def test_bf16_trains() -> None:
-    agent = Agent.new(ours.MODELS["default"])
     made = ours.trainer(ours.MODELS["default"], 2, device="cuda")
     assert made.bf16
     losses = [made.update(made.mixture.batch(step % 2))[0] for step in range(20)]
     assert losses[-1] < losses[0]
-    assert agent.model.num_parameters == made.agent.model.num_parameters

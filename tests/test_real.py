@@ -20,10 +20,11 @@ from opengato.envs.real.disturb import Disturbance, Line
 from opengato.envs.real.disturbed import Disturbed
 from opengato.envs.real.robot import Signal, check_twin, signals_of
 from opengato.envs.real.safety import Limits, Safety
-from opengato.envs.real.twin import MARGIN, Twin, TwinRobot
+from opengato.envs.real.twin import MARGIN, Twin, TwinRobot, limits_of
 from opengato.envs.real.wire import LONGEST, receive, send
 from opengato.errors import OpengatoError
 from opengato.evaluation.control_loop import ControlLoop
+from opengato.tasks import registry
 
 HOSTILE: list[Any] = [
     None, "left", [], [1.0], np.full(5, np.nan), np.full(5, np.inf), -np.full(5, np.inf), np.full(5, 1e30), np.ones(6),
@@ -297,3 +298,82 @@ def test_sensors_err_and_the_body_changes() -> None:
     assert heavy.model.geom_friction[0, 0] == pytest.approx(0.5 * light.model.geom_friction[0, 0])
     with pytest.raises(OpengatoError, match="MuJoCo"):
         Disturbed(Counting(), Disturbance(mass=2.0), 20.0)
+
+
+def test_an_episodes_end_is_never_skipped() -> None:
+    """A newer reading takes the place of an older one that was not asked for, but not of an episode's end."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        heard = threading.Event()
+
+        def tell() -> None:
+            channel, _ = server.accept()
+            with channel:
+                send(channel, {"kind": "hello", "rate_hz": 20.0, "observation_signals": {}, "action_signals": {}})
+                receive(channel)
+                for number in range(6):
+                    info = {"over": number == 2, "return": 7.0}
+                    send(channel, {"kind": "reading", "number": number, "captured_at": 0.0, "episode": 0, "info": info})
+                send(channel, {"kind": "summary"})
+                heard.wait(10)
+
+        threading.Thread(target=tell, daemon=True).start()
+        robot = TwinRobot(server.getsockname()[:2])
+        robot.connect()
+        with robot._fresh:
+            assert robot._fresh.wait_for(lambda: bool(robot.summary), 10)
+        given = [robot.get_observation(0.01) for _ in range(3)]
+        heard.set()
+    assert [reading and reading.number for reading in given] == [2, 5, None]
+
+
+class Standing(gym.Env[Any, Any]):
+    """One Box to sense, ends after five steps, pays one a step."""
+
+    observation_space, action_space = spaces.Box(-1, 1, (3,)), spaces.Box(-1, 1, (2,))
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        self.steps = 0
+        return np.zeros(3, np.float32), {}
+
+    def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        return np.full(3, self.steps / 10, np.float32), 1.0, self.steps == 5, False, {"success": self.steps == 5}
+
+
+def test_a_body_with_one_box_is_driven_and_recorded() -> None:
+    class Still:
+        def reset(self) -> None: ...
+
+        def act(self, observation: np.ndarray) -> np.ndarray:
+            assert observation.shape == (3,)
+            return np.ones(2)
+
+    env = Standing()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            channel, _ = server.accept()
+            with channel:
+                Twin(env, 50.0, Disturbance()).run(channel)
+
+        threading.Thread(target=serve, daemon=True).start()
+        robot = TwinRobot(server.getsockname()[:2])
+        robot.connect()
+        loop = ControlLoop(robot, Still(), Safety(limits_of(env, 50.0)), max_age_s=10.0, record=True, bare=True)
+        report = loop.run(1.5)
+        robot.disconnect()
+    assert report.returns
+    assert set(report.returns) == {5.0}
+    assert len(report.recordings) == len(report.returns)
+    for episode in report.recordings:
+        assert len(episode.rewards) == len(episode.actions) == len(episode.observations)
+        before = 10 * episode.observations[0][0]  # steps that went by before the first reading that was given
+        assert episode.total_return == pytest.approx(5.0 - before)  # also where later readings were skipped
+
+
+def test_bodies_that_are_not_driven_by_numbers_are_refused() -> None:
+    for task in ("atari/pong", "gridworld/go-to-local", "caption/scene"):
+        card = registry.get(task)
+        if card.available:
+            with pytest.raises(OpengatoError, match="a twin senses"):
+                limits_of(card.make(), 20.0)

@@ -107,15 +107,8 @@ def open_arrays(
     Raises:
         OpengatoError: an episode is damaged, or all are.
     """
-    facts = json.dumps(
-        [
-            VERSION,
-            vocabulary.digest,
-            *(["whole"] if skip_damaged else []),
-            store.metadata["total_episodes"],
-            store.metadata["total_steps"],
-        ]
-    )
+    counts = [store.metadata["total_episodes"], store.metadata["total_steps"]]
+    facts = json.dumps([VERSION, vocabulary.digest, *(["whole"] if skip_damaged else []), *counts])
     modified = max(path.stat().st_mtime_ns for path in (store.path / "data").iterdir())
     digest = hashlib.sha256(f"{facts}{modified}".encode()).hexdigest()[:12]
     folder = store.path / "arrays" / digest
@@ -172,9 +165,8 @@ def _build(folder: Path, store: EpisodeStore, codec: Codec, skip_damaged: bool) 
         temporary.replace(folder)
     except OSError:  # another process was faster
         shutil.rmtree(temporary)
-    for old in folder.parent.glob(
-        "*"
-    ):  # of an earlier version of the dataset, or of a process that was killed long ago
+    # What is left is of an earlier version of the dataset, or of a process that was killed long ago.
+    for old in folder.parent.glob("*"):
         abandoned = time.time() - old.stat().st_mtime > ABANDONED_S
         if old != folder and (abandoned or not old.name.endswith(".part")):
             shutil.rmtree(old, ignore_errors=True)

@@ -7,14 +7,14 @@ views of it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 import torch
 
 from opengato.agent.model import Batch
-from opengato.agent.pieces import Tensors
+from opengato.agent.pieces import replaced
 
 ALIGNMENT = 64  # bytes
 
@@ -53,7 +53,7 @@ class Parcel:
             end = found.start + tensor.numel() * tensor.element_size()
             return found
 
-        plan = _replace(batch, torch.Tensor, place)
+        plan = replaced(batch, torch.Tensor, place)
         buffer = torch.empty(end, dtype=torch.uint8)
         for found, tensor in tensors:
             _view(buffer, found).copy_(tensor)
@@ -65,19 +65,10 @@ class Parcel:
 
     def open(self) -> Batch:
         """The batch; its tensors are views of the buffer."""
-        opened: Batch = _replace(self.plan, _Place, lambda found: _view(self.buffer, found))
+        opened: Batch = replaced(self.plan, _Place, lambda found: _view(self.buffer, found))
         return opened
 
 
 def _view(buffer: torch.Tensor, place: _Place) -> torch.Tensor:
     size = prod(place.shape) * place.dtype.itemsize
     return buffer[place.start : place.start + size].view(place.dtype).view(place.shape)
-
-
-def _replace(value: Any, kind: type, by: Any) -> Any:
-    """The same bundle with everything of a kind replaced."""
-    if isinstance(value, kind):
-        return by(value)
-    if isinstance(value, Tensors):
-        return type(value)(**{field.name: _replace(getattr(value, field.name), kind, by) for field in fields(value)})  # type: ignore[arg-type]
-    return [_replace(item, kind, by) for item in value] if isinstance(value, list) else value

@@ -91,6 +91,24 @@ class Line(Generic[Item]):
         self._waiting.clear()
 
 
+class Lag:
+    """Actuators that follow what they are told with a first-order lag, from rest.
+
+    Args:
+        lag_ms: time constant; 0 follows at once.
+        rate_hz: steps a second.
+    """
+
+    def __init__(self, lag_ms: float, rate_hz: float) -> None:
+        self._share = 1.0 if lag_ms == 0 else 1 - float(np.exp(-1000 / (rate_hz * lag_ms)))
+        self._moved: np.ndarray | float = 0.0
+
+    def __call__(self, wanted: np.ndarray) -> np.ndarray:
+        """What they do, float64."""
+        self._moved = self._moved + self._share * (np.asarray(wanted, np.float64) - self._moved)
+        return self._moved
+
+
 def change_body(env: Any, disturbance: Disturbance) -> None:
     """Other masses and friction for a MuJoCo environment.
 

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.real.disturb import Disturbance, Line, Sensors, change_body
+from opengato.envs.real.disturb import Disturbance, Lag, Line, Sensors, change_body
 
 
 class Disturbed(gym.Wrapper[Any, Any, Any, Any]):
@@ -36,7 +36,7 @@ class Disturbed(gym.Wrapper[Any, Any, Any, Any]):
         self._way: Line[Any] = Line(of.latency_ms / 1000, of.jitter_ms / 1000, rng)
         self._sensors = Sensors(self.observation_space, of, rng)
         self._last: Any = None
-        self._moved: np.ndarray | None = None
+        self._lag = Lag(of.lag_ms, 1 / self._period)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         observation, info = self.env.reset(seed=seed, options=options)
@@ -67,11 +67,8 @@ class Disturbed(gym.Wrapper[Any, Any, Any, Any]):
         return first
 
     def _lagging(self, action: Any) -> Any:
-        """What the actuators do: a first-order lag behind what they are told."""
-        lag = self.disturbance.lag_ms / 1000
+        """What the actuators do."""
         space = self.action_space
-        if not lag or not isinstance(space, spaces.Box) or not np.issubdtype(space.dtype, np.floating):
+        if not self.disturbance.lag_ms or not isinstance(space, spaces.Box) or space.dtype.kind != "f":
             return action
-        before = np.zeros(space.shape) if self._moved is None else self._moved
-        self._moved = before + (1 - np.exp(-self._period / lag)) * (np.asarray(action, np.float64) - before)
-        return np.clip(self._moved, space.low, space.high).astype(space.dtype)
+        return np.clip(self._lag(action), space.low, space.high).astype(space.dtype)

@@ -69,6 +69,11 @@ class Safety:
         """After a person has looked."""
         self.stopped = False
 
+    def rest(self) -> np.ndarray:
+        """The next action on the way to rest, float32 [A]; not counted as a correction."""
+        self._last = self._last - np.clip(self._last, -self.limits.change, self.limits.change)
+        return self._last.astype(np.float32)
+
     def reset(self) -> None:
         """A new episode begins at rest."""
         self._last[:] = 0

@@ -11,13 +11,14 @@ import select
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from gymnasium import spaces
 
-from opengato.envs.real.disturb import Disturbance, Line, Sensors, change_body
+from opengato.envs.real.disturb import Disturbance, Lag, Line, Sensors, change_body
 from opengato.envs.real.robot import Reading, Signal, signals_of
 from opengato.envs.real.safety import Limits
 from opengato.envs.real.wire import receive, send
@@ -34,6 +35,11 @@ def limits_of(env: Any, rate_hz: float) -> Limits:
     if isinstance(found, Limits):
         return found
     space = env.action_space
+    seen = env.observation_space
+    parts = [space, *(seen.spaces.values() if isinstance(seen, spaces.Dict) else [seen])]
+    for part in parts:
+        if not isinstance(part, spaces.Box):
+            raise OpengatoError(f"a twin senses and does rows of numbers and pictures; this body has a {part}.")
     low, high = np.asarray(space.low, np.float64).reshape(-1), np.asarray(space.high, np.float64).reshape(-1)
     if not (np.all(low <= 0) and np.all(high >= 0) and np.isfinite([low, high]).all()):
         raise OpengatoError("a body is driven by bounded numbers of which zero is rest; this one's actions are others.")
@@ -65,7 +71,8 @@ class Twin:
 
     def _rest(self) -> None:
         size = len(self.limits.low)
-        self._command, self._moved, self._commanded_at = np.zeros(size), np.zeros(size), -np.inf
+        self._command, self._commanded_at = np.zeros(size), -np.inf
+        self._lag = Lag(self.disturbance.lag_ms, self.rate_hz)
 
     def run(self, channel: socket.socket) -> None:
         """Serve one driver until it says goodbye or is gone."""
@@ -137,11 +144,9 @@ class Twin:
         self.ticks += 1
         fresh = now - self._commanded_at < WATCHDOG_S
         wanted = self._command if fresh else np.zeros_like(self._command)
-        lag = self.disturbance.lag_ms / 1000
-        share = 1.0 if lag == 0 else 1 - np.exp(-1 / (self.rate_hz * lag))
-        self._moved = self._moved + share * (wanted - self._moved)
         space = self.env.action_space
-        seen, reward, terminated, truncated, info = self.env.step(self._moved.astype(space.dtype).reshape(space.shape))
+        moved = self._lag(wanted).astype(space.dtype).reshape(space.shape)
+        seen, reward, terminated, truncated, info = self.env.step(moved)
         self._return += float(reward)
         self._success |= bool(info.get("success", False))
         self._over = bool(terminated or truncated)
@@ -181,8 +186,8 @@ class TwinRobot:
     def __init__(self, address: tuple[str, int], seed: int = 0) -> None:
         self.address, self.seed = address, seed
         self.summary: dict[str, Any] = {}
-        self._fresh, self._given = threading.Condition(), -1
-        self._reading: Reading | None = None
+        self._fresh = threading.Condition()
+        self._waiting: deque[Reading] = deque()  # the newest reading, and before it ends of episodes not yet given
         self._lost: Exception | None = None
         self._channel = socket.create_connection(address, timeout=60)
         self._channel.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -208,9 +213,10 @@ class TwinRobot:
                         self.summary = facts
                         self._fresh.notify_all()
                         return
-                    self._reading = Reading(
-                        values, int(facts["number"]), float(facts["captured_at"]), int(facts["episode"]), facts["info"]
-                    )
+                    if self._waiting and not self._waiting[-1].info.get("over"):
+                        self._waiting.pop()
+                    number, episode = int(facts["number"]), int(facts["episode"])
+                    self._waiting.append(Reading(values, number, float(facts["captured_at"]), episode, facts["info"]))
                     self._fresh.notify_all()
         except (ConnectionError, OSError, OpengatoError) as error:
             with self._fresh:
@@ -220,18 +226,10 @@ class TwinRobot:
     def get_observation(self, timeout_s: float = 1.0) -> Reading | None:
         """See `Robot`. Raises OpengatoError when the twin is gone."""
         with self._fresh:
-            self._fresh.wait_for(
-                lambda: self._lost or (self._reading and self._reading.number > self._given), timeout_s
-            )
+            self._fresh.wait_for(lambda: self._lost is not None or bool(self._waiting), timeout_s)
             if self._lost:
                 raise OpengatoError(f"the twin is gone ({self._lost}).")
-            if self._reading is None or self._reading.number <= self._given:
-                return None
-            self._given = self._reading.number
-            return self._reading
-
-    def _has_news(self) -> bool:
-        return self._lost is not None or (self._reading is not None and self._reading.number > self._given)
+            return self._waiting.popleft() if self._waiting else None
 
     def send_action(self, action: np.ndarray) -> np.ndarray:
         """See `Robot`."""

@@ -341,7 +341,7 @@ class _Reader:
         rewards = np.asarray(columns.get("next.reward", [0.0] * length), np.float32).reshape(length)
         words = place.get("tasks") or []
         return Recording(
-            seen, done, rewards, success, None, {"instruction": words[0] if words else "", "terminated": True}
+            seen, done, rewards, success, None, {"instruction": words[0] if words else "", "terminated": bool(success)}
         )
 
     def _rows(self, place: dict[str, Any], number: int) -> Columns:
