@@ -21,7 +21,7 @@ from opengato.errors import ObservationError
 MAX_REPLY = 96  # tokens the agent writes at most
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Body:
     """Environments of one spec that act under one prompt.
 
@@ -46,24 +46,27 @@ class Policy:
         model: in evaluation mode.
         bodies: whose rows follow one another.
         bare: for a single environment, whose observations and actions then come without a list around them.
+        spare: rows behind the bodies' own that stay empty until `settle` gives them a body.
         seed, decode, temperature: as in `Chooser`.
     """
 
     def __init__(
-        self, model: Model, bodies: Sequence[Body], *, bare: bool = False, seed: int = 0, decode: str | None = None,
-        temperature: float = 0.0,
+        self, model: Model, bodies: Sequence[Body], *, bare: bool = False, spare: int = 0, seed: int = 0,
+        decode: str | None = None, temperature: float = 0.0,
     ) -> None:  # fmt: skip
         self.model, self.bodies, self._bare = model, list(bodies), bare
         self.layouts = [Layout(body.codec.spec, model.config) for body in self.bodies]
         self.device = next(model.parameters()).device
         self.choose = Chooser(model, seed, decode, temperature)
-        self.owner = np.repeat(np.arange(len(self.bodies)), [body.rows for body in self.bodies])  # body of each row
+        counts = [body.rows for body in self.bodies]
+        self.owner = np.concatenate([np.repeat(np.arange(len(counts)), counts), np.full(spare, -1)])  # body of each row
         self.rows = len(self.owner)
         self._last: list[np.ndarray | int | None] = [None] * self.rows  # the action token that is not in the stream yet
         self._written = np.zeros(self.rows, np.int64)  # words of the last reply that are in the stream
         self._time = np.zeros(self.rows, np.int64)  # timesteps of each row's episode so far
         lanes = [self._lane(body, layout) for body, layout in zip(self.bodies, self.layouts, strict=True)]
-        self.stream = Stream(model, [lanes[body] for body in self.owner])
+        empty = Lane(torch.zeros(0, model.config.width, device=self.device))
+        self.stream = Stream(model, [empty if body < 0 else lanes[body] for body in self.owner])
 
     def reset(self, rows: Sequence[int] | None = None) -> None:
         """Start new episodes in these rows (all by default); the prompt stays."""
@@ -72,6 +75,49 @@ class Policy:
             self._last[row] = None
         self._time[chosen] = 0
         self.stream.clear(chosen)
+
+    def settle(self, row: int, body: Body) -> None:
+        """Give a row another body; its episode starts anew. Bodies that no row has any more are forgotten.
+
+        Args:
+            row: which; best one of the spare rows, where caches are long enough for any body.
+            body: the very same object as another row's shares what is known of it. `rows` does not count.
+        """
+        self.owner[row] = -1
+        if body not in self.bodies:
+            self.bodies.append(body)
+            self.layouts.append(Layout(body.codec.spec, self.model.config))
+        at = self.bodies.index(body)
+        self.stream.change(row, self._lane(body, self.layouts[at]))
+        self.owner[row] = at
+        self.reset([row])
+        used = np.unique(self.owner[self.owner >= 0])
+        self.owner = np.where(self.owner < 0, -1, np.searchsorted(used, self.owner))
+        self.bodies, self.layouts = [self.bodies[i] for i in used], [self.layouts[i] for i in used]
+
+    @torch.inference_mode()
+    def recall(self, row: int, observations: Sequence[Any], actions: Sequence[Any]) -> None:
+        """Begin a row's episode with what was seen and done before, as if this policy had done it.
+
+        Args:
+            row: which.
+            observations, actions: T of each, T ≥ 0.
+
+        Raises:
+            ObservationError: one of them does not fit the spec; nothing is appended then.
+        """
+        body, layout = self.bodies[self.owner[row]], self.layouts[self.owner[row]]
+        steps = body.codec.episode(observations, actions) if len(observations) else None
+        self.reset([row])
+        if steps is None:
+            return
+        parts, action = layout.lengths(steps)
+        sizes = parts.sum(1) + action
+        pieces = Pieces(self.model.config.slots)
+        pieces.add(layout, body.codec, steps, np.cumsum(sizes) - sizes)
+        which, when = np.asarray([row], np.int64), np.repeat(np.arange(len(steps)), sizes)
+        self._feed(pieces, sizes.sum(keepdims=True), which, when)
+        self._time[row] = len(steps)
 
     def act(self, observation: Any) -> Any:
         """One action per environment.
@@ -86,6 +132,8 @@ class Policy:
         if len(observations) != self.rows:
             raise ObservationError(f"got {len(observations)} observations for a batch of {self.rows}.")
         rows = np.asarray([row for row, each in enumerate(observations) if each is not None], np.int64)
+        if np.any(self.owner[rows] < 0):
+            raise ObservationError(f"row {rows[self.owner[rows] < 0][0]} has no body yet. Next: settle one there.")
         actions: list[Any] = [None] * self.rows
         if len(rows):
             for row, action in zip(rows, self._act(rows, observations), strict=True):

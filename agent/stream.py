@@ -67,29 +67,53 @@ class Stream:
         self.count = np.zeros(rows, np.int64)  # positions of the episode so far
         prompts = [lane.prompt_PD for lane in lanes]
         self.shared = all(prompt is prompts[0] for prompt in prompts)
-        self._prefill(prompts[:1] if self.shared else prompts)
+        self.prompt_keys, self.prompt_values = self._read(prompts[:1] if self.shared else prompts)
 
     def clear(self, rows: np.ndarray) -> None:
         """Start new episodes in these rows, int64 [k]; the prompt stays."""
         self.place[rows] = -1
         self.count[rows] = 0
 
+    def change(self, row: int, lane: Lane) -> None:
+        """Let a row look back at something else; its episode starts anew.
+
+        The ring must be as long as the lane needs: it is where any lane of the first ones had no horizon.
+        """
+        length = len(lane.prompt_PD)
+        window = self.model.config.window - length
+        if min(window, lane.horizon * lane.positions or window) > self.ring:
+            raise ValueError(f"this lane needs more than the {self.ring} entries that there are")
+        self.clear(np.asarray([row]))
+        before, self.prompt[row] = self.prompt_keys[0].shape[2], length
+        self.window[row], self.horizon[row] = window, lane.horizon or FOREVER
+        kept = [self.prompt_keys, self.prompt_values]
+        if self.shared:  # from now on each row has its own
+            kept = [[x.repeat(len(self.count), 1, 1, 1) for x in each] for each in kept]
+            self.shared = False
+        more = max(0, length - before)
+        self.prompt_keys, self.prompt_values = ([F.pad(x, (0, 0, 0, more)) for x in each] for each in kept)
+        if length:
+            for into, new in zip((self.prompt_keys, self.prompt_values), self._read([lane.prompt_PD]), strict=True):
+                for kept_nHPK, new_1HPK in zip(into, new, strict=True):
+                    kept_nHPK[row, :, :length] = new_1HPK[0]
+
     @torch.inference_mode()
-    def _prefill(self, prompts: Sequence[torch.Tensor]) -> None:
-        """Keys and values of the prompts, float [prompts, H, P, K] per block."""
+    def _read(self, prompts: Sequence[torch.Tensor]) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+        """Keys and values of prompts, float [prompts, H, P, K] per block."""
         longest = max(len(prompt) for prompt in prompts)
         x = torch.stack([F.pad(prompt, (0, 0, 0, longest - len(prompt))) for prompt in prompts])
         place = torch.arange(longest, device=self.device)
         angles = rotary(place[None], self.model.config.head_dim, x.dtype)
         mask = (place[:, None] >= place[None])[None, None]
-        self.prompt_keys, self.prompt_values = [], []
+        keys, values = [], []
         for block in self.model.transformer.stack:
             q, k, v = block.queries_keys_values(x)
             k = turn(k, angles)
-            self.prompt_keys.append(k)
-            self.prompt_values.append(v)
+            keys.append(k)
+            values.append(v)
             if longest:
                 x = block.finish(x, attend(turn(q, angles), k, v, mask))
+        return keys, values
 
     @torch.inference_mode()
     def feed(self, x_ND: torch.Tensor, lengths: np.ndarray, rows: np.ndarray, step_N: np.ndarray) -> torch.Tensor:
@@ -144,7 +168,7 @@ class Stream:
         first = self.count[rows] - self.window[rows]
         seen = (held >= np.maximum(first, 0)[:, None, None]) & (held <= place[..., None])
         seen &= step[..., None] - when < self.horizon[rows][:, None, None]
-        prompt = np.arange(int(self.prompt.max())) < self.prompt[rows][:, None, None]
+        prompt = np.arange(self.prompt_keys[0].shape[2]) < self.prompt[rows][:, None, None]
         seen = np.concatenate([np.broadcast_to(prompt, (n, p, prompt.shape[2])), seen], 2)
         # As if the prompt stood right before the window: behind its end, distances to it no longer grow.
         shift_N = np.repeat(np.maximum(first, 0), lengths)

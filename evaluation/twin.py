@@ -29,6 +29,7 @@ from opengato.evaluation.prompts import make_prompt
 from opengato.evaluation.provenance import commit, machine
 from opengato.evaluation.rollout import FIRST_SEED
 from opengato.evaluation.scores import reference_for, score
+from opengato.evaluation.serve import TOKEN
 from opengato.tasks import registry
 from opengato.tasks.card import Card
 from opengato.training.episodes import write_episodes
@@ -43,7 +44,7 @@ class TwinConfig(Disturbance):
 
     Args:
         task: whose body, and what is asked of it.
-        agent: who drives.
+        agent: who drives; or where one is served: ws://host:port of `opengato serve`, with its token in OPENGATO_TOKEN.
         minutes: how long.
         on_late: repeat, hold or stop; what to do where no reading comes in time.
         max_age_ms: of a reading that is acted on.
@@ -97,8 +98,11 @@ def twin(config: TwinConfig) -> dict[str, Any]:
         done = signals_of(env.action_space, "action", units)
     finally:
         env.close()
-    prompt, words = make_prompt(config.prompt, card, config.data_dir)
-    policy = Agent.load(config.agent).policy(spec, prompt, seed=config.seed)
+    if config.agent.startswith(("ws://", "wss://")):
+        policy, words = _remote(config), "by the server"
+    else:
+        prompt, words = make_prompt(config.prompt, card, config.data_dir)
+        policy = Agent.load(config.agent).policy(spec, prompt, seed=config.seed)
     _warm(policy, spec)
     with running(card, disturbance, rate, config.plugins) as address:
         robot = TwinRobot(address, FIRST_SEED + config.seed)
@@ -136,6 +140,19 @@ def twin(config: TwinConfig) -> dict[str, Any]:
         "success": round(float(np.mean(report.successes)), 3) if report.successes else None,
         "stopped": report.stopped, "disturbance": asdict(disturbance), "commit": commit(), "machine": machine(),
     }  # fmt: skip
+
+
+def _remote(config: TwinConfig) -> Any:
+    """The policy of a server."""
+    try:
+        from opengato.client import PolicyError, RemotePolicy
+    except ImportError as error:
+        raise OpengatoError(f"{error.name} is missing. Next: pip install 'opengato[serve]'") from None
+    token = os.environ.get(TOKEN, "")
+    try:
+        return RemotePolicy(config.agent, config.task, token=token, prompt=config.prompt)
+    except PolicyError as error:
+        raise OpengatoError(str(error)) from None
 
 
 def _warm(policy: Any, spec: Any, actions: int = 20) -> None:

@@ -50,6 +50,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.evaluation.twin:run",
         "drive a robot's twin in real time",
     ),
+    "serve": (
+        "opengato.evaluation.serve:ServeConfig",
+        "opengato.evaluation.serve:run",
+        "act for robots over WebSockets",
+    ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),
@@ -71,6 +76,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.benchmarks.imitation:ImitationConfig",
         "opengato.benchmarks.imitation:run",
         "what is learnt in equal time, beside plain behavioural cloning",
+    ),
+    "serving": (
+        "opengato.benchmarks.serving:ServingConfig",
+        "opengato.benchmarks.serving:run",
+        "how a server treats many robots at once",
     ),
     "vocabulary": (
         "opengato.training.vocabulary:VocabularyConfig",

@@ -15,9 +15,10 @@ from opengato.agent.config import PRESETS, ModelConfig
 from opengato.agent.layout import Layout
 from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
+from opengato.agent.policy import Body, Policy
 from opengato.agent.prompt import place, prompt_positions, tail
 from opengato.agent.stream import Lane, Stream
-from opengato.errors import OpengatoError
+from opengato.errors import ObservationError, OpengatoError
 
 from . import spaces_zoo as zoo
 
@@ -203,6 +204,73 @@ def test_different_bodies_act_in_one_batch_as_they_do_alone(name: str) -> None:
                 _equal(one, other)
             else:
                 assert one == other
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_bodies_that_settle_later_act_as_if_alone(name: str) -> None:
+    agent = Agent.new(replace(CONFIGS[name], window=512), seed=3)
+    policy = Policy(agent.model.eval(), [], spare=3, decode="mode")
+    shown = {1: episode(3, zoo.ACTION, 1).observations, 2: episode(3, zoo.ACTION, 2).observations}
+    prompts = {1: Prompt("do it", episode(2, zoo.ACTION, 5)), 2: Prompt()}
+    spec = Spec(zoo.OBSERVATION, zoo.ACTION)
+    for row in (2, 1):
+        policy.settle(row, Body(agent.codec(spec), prompts[row]))
+    with pytest.raises(ObservationError, match="row 0 has no body"):
+        policy.act([shown[1][0], None, None])
+    together = [policy.act([None, shown[1][t], shown[2][t]]) for t in range(3)]
+    for row in (1, 2):
+        alone = agent.policy(spec, prompts[row], decode="mode")
+        for t in range(3):
+            _equal(together[t][row], alone.act(shown[row][t]))
+    talk = Body(agent.codec(Spec(zoo.OBSERVATION, zoo.SPEECH)), Prompt("say it"))
+    policy.settle(1, talk)  # another body moves in; who sat beside does not notice
+    policy.settle(0, talk)
+    assert len(policy.bodies) == 2
+    assert policy.stream.count[1] == 0
+    more = episode(1, zoo.ACTION, 4).observations[0]
+    alone = agent.policy(spec, prompts[2], decode="mode")
+    for each in shown[2]:
+        alone.act(each)
+    _equal(policy.act([None, None, more])[2], alone.act(more))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+@pytest.mark.parametrize("name", CONFIGS)
+def test_what_is_recalled_is_as_if_it_had_been_done(name: str, action: str) -> None:
+    agent = Agent.new(replace(CONFIGS[name], window=512), seed=3)
+    spec, prompt = Spec(zoo.OBSERVATION, ACTIONS[action]), Prompt("do it", episode(2, ACTIONS[action], 5))
+    past = episode(3, ACTIONS[action], 7)
+    policies = [agent.policy(spec, prompt, decode="mode") for _ in range(2)]
+    for policy in policies:
+        policy.bodies[0].codec.reply = list
+    done = [policies[0].act(observation) for observation in past.observations]
+    if action == "text":  # untrained, it writes bytes that are no text, so they are put back as tokens
+        policies[1].bodies[0].codec.vocabulary = _Known(agent.vocabulary, done)
+        done = [str(i) for i in range(len(done))]
+    policies[1].recall(0, past.observations, done)
+    last = episode(1, ACTIONS[action], 9).observations[0]
+    _equal(policies[1].act(last), policies[0].act(last))
+    policies[1].recall(0, [], [])
+    policies[0].reset()
+    _equal(policies[1].act(last), policies[0].act(last))
+
+
+class _Known:
+    """A vocabulary that reads "0", "1", … as given token ids."""
+
+    def __init__(self, vocabulary, ids) -> None:  # type: ignore[no-untyped-def]
+        self._vocabulary, self._ids = vocabulary, ids
+
+    def encode_many(self, texts: list[str]) -> list[list[int]]:
+        if all(text.isdigit() and int(text) < len(self._ids) for text in texts):
+            return [self._ids[int(text)] for text in texts]
+        return self._vocabulary.encode_many(texts)
+
+    def __getattr__(self, name: str):  # type: ignore[no-untyped-def]
+        return getattr(self._vocabulary, name)
+
+    def __len__(self) -> int:
+        return len(self._vocabulary)
 
 
 def test_an_episode_far_longer_than_the_window_goes_on() -> None:

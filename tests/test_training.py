@@ -21,6 +21,7 @@ from opengato.tasks import registry
 from opengato.training.arrays import arrays_of, open_arrays
 from opengato.training.episodes import EpisodeStore, write_episodes
 from opengato.training.mixture import Mixture, MixtureConfig
+from opengato.training.noise import noisy
 from opengato.training.shifts import shifted
 from opengato.training.train import TrainConfig, learn_statistics, train
 from opengato.training.trainer import Trainer, TrainerConfig
@@ -181,6 +182,34 @@ def test_a_shift_reaches_the_batch() -> None:
 
     assert not unknown(0)
     assert unknown(5)
+
+
+def test_noise_changes_what_is_sensed_in_numbers_and_nothing_else() -> None:
+    task = tasks(Agent.new(SMALL, seed=11))[0]
+    scale, steps = task.codec.observation_scale, task.episode(1)
+    many = replace(steps, values=np.repeat(steps.values[:1], 4000, 0))
+    off = noisy(many, scale, 0.3, np.random.default_rng(0)).values - many.values
+    np.testing.assert_array_equal(off[:, scale.discrete], 0)
+    np.testing.assert_allclose(off.std(0)[~scale.discrete], 0.3 * scale.std[~scale.discrete], rtol=0.06)
+    changed = noisy(steps, scale, 0.3, np.random.default_rng(0))
+    assert changed.images is steps.images
+    assert changed.texts is steps.texts
+    assert changed.actions is steps.actions
+
+
+def test_noise_is_for_the_tasks_it_names() -> None:
+    made = tasks(Agent.new(SMALL, seed=11))
+    config = MixtureConfig(noise={"*": 0.1, "zoo/talk": 0.0})
+    assert dict(zip([task.task for task in made], Mixture(made, SMALL, config).noise, strict=True)) == {
+        "zoo/act": 0.1, "zoo/talk": 0.0,
+    }  # fmt: skip
+
+    def numbers(noise: dict[str, float]) -> np.ndarray:
+        laid = Mixture(made, SMALL, MixtureConfig(rows=2, noise=noise)).batch(0).laid
+        return np.concatenate([group.tokens.numpy().ravel() for group in laid.numbers])
+
+    assert np.array_equal(numbers({}), numbers({"zoo/dance": 1.0}))
+    assert not np.array_equal(numbers({}), numbers({"zoo/act": 1.0}))
 
 
 def test_weights_are_shares_of_positions() -> None:

@@ -5,7 +5,8 @@ run continues with the very next batch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
 from opengato.agent.prompt import place, prompt_positions, tail
 from opengato.training.arrays import TaskArrays
+from opengato.training.noise import noisy
 from opengato.training.shifts import shifted
 
 
@@ -33,6 +35,7 @@ class MixtureConfig:
         short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long
             memory.
         shift: pixels by which the pictures of a sequence are moved at most (`shifts.py`).
+        noise: per pattern of tasks the noise on what is sensed (`noise.py`); a later pattern wins.
     """
 
     rows: int = 32
@@ -42,6 +45,7 @@ class MixtureConfig:
     hide_actions: float = 0.7
     short_history: float = 0.5
     shift: int = 0
+    noise: dict[str, float] = field(default_factory=dict)
 
 
 class Mixture:
@@ -65,6 +69,8 @@ class Mixture:
         # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()
+        noise = [[share for pattern, share in config.noise.items() if fnmatchcase(t.task, pattern)] for t in self.tasks]
+        self.noise = [shares[-1] if shares else 0.0 for shares in noise]
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
@@ -103,6 +109,8 @@ class Mixture:
         prompt = place(pieces, layout, task.codec, start, words, demonstration)
         if config.shift:
             steps = shifted(steps, config.shift, rng)
+        if self.noise[index]:
+            steps = noisy(steps, task.codec.observation_scale, self.noise[index], rng)
         keep = np.full(fits, rng.random() >= config.hide_actions)
         begins = start + prompt + np.cumsum(sizes) - sizes
         pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep)
