@@ -22,6 +22,27 @@ def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
     return [_row(card, scores.get(card.id, {})) for card in cards]
 
 
+def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
+    """Per family `family, tasks, available, demonstrators, held_out, measured`: counts; and the `extra` it needs."""
+    path = files("opengato.assets") / "scores.json"
+    scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    found = []
+    for name in dict.fromkeys(card.family for card in cards):
+        members = [card for card in cards if card.family == name]
+        found.append(
+            {
+                "family": name,
+                "tasks": len(members),
+                "available": sum(card.available for card in members),
+                "demonstrators": sum(card.demonstrator is not None for card in members),
+                "held_out": sum(card.split == "held_out" for card in members),
+                "measured": sum(card.id in scores for card in members),
+                "extra": next((card.extra for card in members if card.extra), None),
+            }
+        )
+    return found
+
+
 def _row(card: Card, measured: dict[str, Any]) -> dict[str, Any]:
     return {
         "id": card.id,

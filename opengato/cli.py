@@ -18,9 +18,9 @@ from opengato.errors import OpengatoError, UnknownNameError
 # command → (dataclass of its settings, function that runs it, what it does)
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "list": (
-        "opengato.commands:ListConfig",
-        "opengato.commands:list_",
-        "tasks, or models, or agents: `opengato list models`",
+        "opengato.listing:ListConfig",
+        "opengato.listing:list_",
+        "tasks, or families, models, agents: `opengato list families`",
     ),
     "collect": ("opengato.training.collect:CollectConfig", "opengato.commands:collect", "record demonstrations"),
     "data verify": ("opengato.training.verify:VerifyConfig", "opengato.commands:verify", "look for damaged episodes"),

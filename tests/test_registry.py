@@ -39,7 +39,7 @@ def test_held_out_task_is_never_in_the_training_split(id: str) -> None:
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 def test_card_is_complete(card: tasks.Card) -> None:
-    assert re.fullmatch(r"[a-z0-9_]+/[a-z0-9][a-z0-9-]*", card.id)
+    assert re.fullmatch(r"[a-z0-9_-]+/[a-z0-9][a-z0-9-]*", card.id)
     assert card.instruction.strip()
     assert not card.instruction.endswith(".")
     assert card.embodiment.strip(), "one sentence on the body"
@@ -52,12 +52,20 @@ def test_card_is_complete(card: tasks.Card) -> None:
         assert card.published["source"]
 
 
+@pytest.mark.parametrize("family", PROMISED)
+def test_promised_families_have_demonstrators(family: str) -> None:
+    for name in PROMISED[family].split():
+        assert tasks.get(f"{family}/{name}").demonstrator is not None
+
+
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.id)
 def test_demonstrator_exists(card: tasks.Card) -> None:
     if not card.available:
         pytest.skip(f"{card.extra} is not installed")
+    if card.demonstrator is None:
+        pytest.skip("nobody can show this task yet; `opengato list` says so")
     demonstrator = card.make_demonstrator()
-    assert demonstrator is not None, "without a demonstrator nothing can be collected"
+    assert demonstrator is not None
     assert callable(demonstrator.act)
     assert callable(demonstrator.reset)
 

@@ -35,7 +35,7 @@ class CollectConfig:
     """Settings of `opengato collect`.
 
     Args:
-        tasks: patterns of task ids.
+        tasks: ids and patterns; of a pattern, those that run here and have a demonstrator.
         episodes: how many good episodes to store per task.
         data_dir: folder of all datasets.
         noise: strength of the disturbance of executed actions, 0 to 1 (see `ActionNoise`).
@@ -51,7 +51,7 @@ class CollectConfig:
         plugins: files of the user that register tasks.
     """
 
-    tasks: list[str] = field(default_factory=lambda: ["*"])
+    tasks: list[str] = field(default_factory=list)
     episodes: int = 100
     data_dir: str = "data"
     noise: float = 0.0
@@ -102,7 +102,7 @@ def collect(config: CollectConfig, cards: Sequence[Card] | None = None) -> list[
     """
     config.check()
     registry.load_plugins(config.plugins)
-    cards = registry.find(config.tasks) if cards is None else list(cards)
+    cards = _cards(config) if cards is None else list(cards)
     for card in cards:
         if card.missing_modules:
             raise MissingExtraError(f"task {card.id!r}", card.extra or "", card.missing_modules)
@@ -120,6 +120,17 @@ def collect(config: CollectConfig, cards: Sequence[Card] | None = None) -> list[
         if pool is not None:
             pool.close()
     return summaries
+
+
+def _cards(config: CollectConfig) -> list[Card]:
+    """The tasks that are meant; says how many of a pattern nobody can show here."""
+    if not config.tasks:
+        raise OpengatoError("which tasks? Next: opengato collect 'tasks=[control/walker-walk]', or a pattern")
+    found = registry.find(config.tasks)
+    shown = [card for card in found if card.id in config.tasks or (card.available and card.demonstrator is not None)]
+    if len(shown) < len(found):
+        say("collect", f"{len(found) - len(shown)} of {len(found)} tasks have no demonstrator here, and are left out")
+    return shown
 
 
 def _make_pool(config: CollectConfig) -> Pool:

@@ -26,7 +26,7 @@ class TrainConfig(TrainerConfig):
     """Pretraining.
 
     Args:
-        tasks: patterns; held-out tasks are left out always.
+        tasks: ids and patterns; held-out tasks are left out always, and of a pattern those without demonstrations.
         data_dir: where `opengato collect` put the demonstrations.
         out: folder of the run; the agent ends up in `out/agent`.
         model: preset; `shape` changes single fields of it.

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from opengato.envs.planning.predictive import PredictiveControl
+
 from .policy import MlpPolicy
 
 
 class ControlExpert:
-    """Plays the policy that was trained for the environment it is reset with: a plain function of the observation.
+    """Plays the policy that was trained for the environment it is reset with: a plain function of the observation, or
+    of the state behind it where the observation is a picture.
 
     Args:
         path: a policy file to play on any environment; None for the one that ships for the environment's task.
@@ -28,6 +31,7 @@ class ControlExpert:
         Raises:
             OpengatoError: there is no such policy.
         """
+        self._behind = env.unwrapped if getattr(env.unwrapped, "pixels", False) else None
         if self.path is not None:
             self.policy = MlpPolicy.load(self.path)
             return
@@ -38,4 +42,8 @@ class ControlExpert:
     def act(self, observation: Any) -> np.ndarray:
         """float32 [nu] in [-1, 1]."""
         assert self.policy is not None, "reset(env) comes first"
-        return self.policy(observation)
+        return self.policy(observation if self._behind is None else self._behind.state)
+
+
+class Planner(PredictiveControl):
+    """Predictive control on the suite's own physics, for tasks that have no trained policy."""

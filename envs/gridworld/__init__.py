@@ -1,4 +1,4 @@
-"""BabyAI: a grid of coloured objects seen through a 7x7 window, and a mission in words.
+"""MiniGrid and BabyAI: a grid of coloured objects seen through a 7x7 window, and a mission in words.
 
 Engine: MiniGrid, imported only when a level is made.
 """
@@ -9,17 +9,17 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .env import BabyAI
+    from .env import GridWorld
 
 os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")  # MiniGrid imports pygame, which greets on stdout
 
 
-def make(level: str, **kwargs: Any) -> BabyAI:
-    """Make a level by the name of its class in `minigrid.envs.babyai`, e.g. `GoToLocal`.
+def make(level: str, **kwargs: Any) -> GridWorld:
+    """Make a level by its id in MiniGrid's registry, e.g. `BabyAI-GoToLocal-v0`.
 
     Raises:
         UnknownNameError: MiniGrid has no such level.
     """
-    from .env import BabyAI
+    from .env import GridWorld
 
-    return BabyAI(level, **kwargs)
+    return GridWorld(level, **kwargs)

@@ -1,4 +1,4 @@
-"""A BabyAI level as an environment whose spaces say what they hold: symbols are not a picture."""
+"""A MiniGrid or BabyAI level as an environment whose spaces say what they hold: symbols are not a picture."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import io
 import string
 from typing import Any
 
+import gymnasium
+import minigrid  # noqa: F401 - registers the levels
 import numpy as np
 from gymnasium import Env, spaces
 from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX, STATE_TO_IDX
-from minigrid.envs import babyai
 
 from opengato.errors import UnknownNameError
 
@@ -20,8 +21,18 @@ MAX_RENDER_PIXELS = 480  # larger mazes get smaller tiles
 MISSION_CHARACTERS = frozenset(string.ascii_lowercase + " ,")
 
 
-class BabyAI(Env[dict[str, Any], np.int64]):
-    """One level of BabyAI.
+def levels() -> list[str]:
+    """Ids of all levels, as MiniGrid registers them."""
+    return [id for id in gymnasium.registry if id.startswith(("BabyAI-", "MiniGrid-"))]
+
+
+def _make(level: str, kwargs: dict[str, Any]) -> Any:
+    with contextlib.redirect_stdout(io.StringIO()):
+        return gymnasium.make(level, disable_env_checker=True, **kwargs).unwrapped
+
+
+class GridWorld(Env[dict[str, Any], np.int64]):
+    """One level of MiniGrid or BabyAI.
 
     Observation:
         cells: MultiDiscrete [147]. The 7x7 window before the agent, column by column from the left, far to near; each
@@ -30,12 +41,14 @@ class BabyAI(Env[dict[str, Any], np.int64]):
         direction: Discrete(4). 0 east, 1 south, 2 west, 3 north.
         mission: text, e.g. `pick up the red ball on your left` (sides as seen from where the episode began).
 
-    Action: Discrete(7). 0 turn left, 1 turn right, 2 forward, 3 pick up, 4 drop, 5 toggle, 6 done (does nothing).
+    Action: Discrete(7). 0 turn left, 1 turn right, 2 forward, 3 pick up, 4 drop, 5 toggle, 6 done (in BabyAI it does
+    nothing); the first three alone where obstacles move.
 
-    Reward: 1 - 0.9 t/T when the mission is done at step t of T, else 0. Success: the mission is done.
+    Reward: 1 - 0.9 t/T when the mission is done at step t of T, else 0; -1 for running into a moving obstacle. Success:
+    the mission is done.
 
     Args:
-        level: class name in `minigrid.envs.babyai`.
+        level: Gymnasium's id, e.g. `BabyAI-GoToLocal-v0`.
         render_mode: `rgb_array` or None.
         **kwargs: passed to the level's class.
 
@@ -46,10 +59,10 @@ class BabyAI(Env[dict[str, Any], np.int64]):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 8}
 
     def __init__(self, level: str, render_mode: str | None = "rgb_array", **kwargs: Any) -> None:
-        known = [name for name in dir(babyai) if isinstance(getattr(babyai, name), type)]
+        known = levels()
         if level not in known:
-            raise UnknownNameError("BabyAI level", level, known, "Next: see minigrid.envs.babyai")
-        self.level = getattr(babyai, level)(**kwargs)
+            raise UnknownNameError("gridworld level", level, known, "Next: opengato list 'tasks=[gridworld/*]'")
+        self.level = _make(level, kwargs)
         self.render_mode = render_mode
         sizes = [len(OBJECT_TO_IDX), len(COLOR_TO_IDX), len(STATE_TO_IDX)]
         self.observation_space = spaces.Dict(

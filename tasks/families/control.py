@@ -1,4 +1,4 @@
-"""DeepMind Control Suite tasks: a state vector in, joint torques out."""
+"""The DeepMind Control Suite: by its state, by its camera, and with bodies that differ from episode to episode."""
 
 from __future__ import annotations
 
@@ -6,6 +6,100 @@ import functools
 from typing import Any
 
 from opengato.tasks.registry import register
+from opengato.tasks.worlds import published, world
+
+# Whatever is asked of a cart whose pole hangs is held out, for demonstrations of one such task would show the others.
+HELD_OUT = ("cartpole-swingup", "cartpole-swingup-sparse")
+# Those with a trained policy in assets/experts; the others are shown by a planner on the simulator.
+TRAINED = (
+    "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk", "cheetah-run",
+)  # fmt: skip
+EXPERT, PLANNER = "opengato.envs.control.expert:ControlExpert", "opengato.envs.control.expert:Planner"
+# Beyond what a planner of some hundred futures a second can show: tasks of many steps to a reward, and bodies of dozens
+# of joints.
+TOO_HARD = ("dog", "humanoid_CMU", "humanoid", "manipulator", "stacker", "quadruped")
+
+BODIES = {
+    "acrobot": "two links that hang on each other, with one motor between them",
+    "ball_in_cup": "a cup that moves in a plane, and a ball on a string",
+    "cartpole": "a cart on a rail with a pole",
+    "cheetah": "a planar cheetah with six joints",
+    "dog": "a dog with 38 joints",
+    "finger": "a finger with two joints beside a free spinner",
+    "fish": "a fish with a tail and fins",
+    "hopper": "a planar one-legged hopper with four joints",
+    "humanoid": "a humanoid with 21 joints",
+    "humanoid_CMU": "a humanoid with 56 joints",
+    "lqr": "balls on springs in a row",
+    "manipulator": "a planar arm with a gripper",
+    "pendulum": "a pendulum with a weak motor",
+    "point_mass": "a point in the plane, moved by two motors",
+    "quadruped": "a four-legged walker with 12 joints",
+    "reacher": "a planar arm with two joints",
+    "stacker": "a planar arm with a gripper, and boxes",
+    "swimmer": "a chain of links in a viscous plane",
+    "walker": "a planar biped with six joints",
+}
+INSTRUCTIONS = {
+    "acrobot-swingup": "swing the tip up to the target and keep it there",
+    "acrobot-swingup-sparse": "bring the tip into the target and keep it there",
+    "ball-in-cup-catch": "catch the ball in the cup",
+    "cartpole-balance": "keep the pole upright",
+    "cartpole-balance-sparse": "never let the pole leave upright",
+    "cartpole-swingup": "swing the pole up, then balance it",
+    "cartpole-swingup-sparse": "swing the pole up and hold it upright in the middle",
+    "cartpole-two-poles": "swing up two poles in a row and balance them",
+    "cartpole-three-poles": "swing up three poles in a row and balance them",
+    "cheetah-run": "run forward as fast as you can",
+    "dog-stand": "stand upright on four legs",
+    "dog-walk": "walk forward on four legs",
+    "dog-trot": "trot forward on four legs",
+    "dog-run": "run forward on four legs",
+    "dog-fetch": "fetch the ball and bring it to the target",
+    "finger-spin": "keep the spinner spinning",
+    "finger-turn-easy": "turn the spinner until its tip lies in the large target",
+    "finger-turn-hard": "turn the spinner until its tip lies in the small target",
+    "fish-upright": "turn upright in the water",
+    "fish-swim": "swim to the target",
+    "hopper-stand": "stand on one leg",
+    "hopper-hop": "hop forward on one leg",
+    "humanoid-stand": "stand up and stay upright",
+    "humanoid-walk": "walk upright",
+    "humanoid-run": "run upright",
+    "humanoid-run-pure-state": "run upright, knowing positions and velocities alone",
+    "humanoid-cmu-stand": "stand up and stay upright",
+    "humanoid-cmu-walk": "walk upright",
+    "humanoid-cmu-run": "run upright",
+    "lqr-lqr-2-1": "bring two balls to rest with one motor",
+    "lqr-lqr-6-2": "bring six balls to rest with two motors",
+    "manipulator-bring-ball": "bring the ball to the target",
+    "manipulator-bring-peg": "bring the peg to the target",
+    "manipulator-insert-ball": "put the ball into the basket",
+    "manipulator-insert-peg": "put the peg into the slot",
+    "pendulum-swingup": "swing the pendulum up and keep it there",
+    "point-mass-easy": "move to the middle",
+    "point-mass-hard": "move to the middle with motors that pull at angles unknown",
+    "quadruped-walk": "walk forward on four legs",
+    "quadruped-run": "run forward on four legs",
+    "quadruped-fetch": "bring the ball to the target",
+    "reacher-easy": "touch the ball with the fingertip",
+    "reacher-hard": "touch the small ball with the fingertip",
+    "stacker-stack-2": "stack two boxes at the target",
+    "stacker-stack-4": "stack four boxes at the target",
+    "swimmer-swimmer6": "swim with the nose to the target",
+    "swimmer-swimmer15": "swim with the nose to the target, with fifteen links",
+    "walker-stand": "stand upright",
+    "walker-walk": "walk forward",
+    "walker-run": "run forward",
+}
+# Family → what its environments are made with, and a tag. The paper lists the same four groups apart.
+VARIANTS: dict[str, tuple[dict[str, Any], str]] = {
+    "control": ({}, "state"),
+    "control-pixels": ({"pixels": True}, "pixels"),
+    "control-small": ({"bodies": 0.1}, "bodies"),
+    "control-large": ({"bodies": 0.3}, "bodies"),
+}
+LOCOMOTION = ("walker", "cheetah", "hopper", "humanoid", "humanoid_CMU", "dog", "quadruped", "swimmer")
 
 
 def make_control(domain: str, task: str, **kwargs: Any) -> Any:
@@ -15,32 +109,23 @@ def make_control(domain: str, task: str, **kwargs: Any) -> Any:
     return make(domain, task, **kwargs)
 
 
-# (domain, task, instruction, embodiment, split, control rate in Hz at action repeat 2, TD-MPC2's return)
-TASKS = (
-    ("cartpole", "balance", "keep the pole upright", "a cart on a rail with a pole", "train", 50, 998.3),
-    (
-        "cartpole",
-        "swingup",
-        "swing the pole up, then balance it",
-        "a cart on a rail with a pole",
-        "held_out",
-        50,
-        877.2,
-    ),
-    ("reacher", "easy", "touch the ball with the fingertip", "a planar arm with two joints", "train", 25, 987.2),
-    ("walker", "stand", "stand upright", "a planar biped with six joints", "train", 20, 992.7),
-    ("walker", "walk", "walk forward", "a planar biped with six joints", "train", 20, 981.1),
-    ("cheetah", "run", "run forward as fast as you can", "a planar cheetah with six joints", "train", 50, 895.8),
-)
+def _demonstrator(name: str, domain: str) -> str | None:
+    if name in TRAINED:
+        return EXPERT
+    return None if domain in TOO_HARD else PLANNER
 
-for domain, task, instruction, embodiment, split, rate_hz, published in TASKS:
-    register(
-        f"control/{domain}-{task}",
-        instruction=instruction,
-        embodiment=embodiment,
-        split=split,
-        tags=("state", "locomotion" if domain in ("walker", "cheetah") else "classic"),
-        rate_hz=rate_hz,
-        demonstrator="opengato.envs.control.expert:ControlExpert",
-        published={"source": "TD-MPC2", "expert": published},
-    )(functools.partial(make_control, domain, task))
+
+_tdmpc2 = published("dm_control")
+for _family, (_options, _tag) in VARIANTS.items():
+    for _name, _facts in world("control").items():
+        _known = _tdmpc2.get(_name.replace("ball-in-", "")) if _family == "control" else None
+        register(
+            f"{_family}/{_name}",
+            instruction=INSTRUCTIONS[_name],
+            embodiment=BODIES[_facts["domain"]],
+            split="held_out" if _name in HELD_OUT else "train",
+            tags=(_tag, "locomotion" if _facts["domain"] in LOCOMOTION else "classic"),
+            rate_hz=_facts["rate_hz"],
+            demonstrator=_demonstrator(_name, _facts["domain"]),
+            published={"source": "TD-MPC2", "expert": _known["tdmpc2"]} if _known else None,
+        )(functools.partial(make_control, _facts["domain"], _facts["task"], **_options))

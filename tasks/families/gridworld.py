@@ -1,4 +1,4 @@
-"""BabyAI levels of one room, with the bot as demonstrator."""
+"""Every MiniGrid and BabyAI level, with BabyAI's bot or a planner as demonstrator."""
 
 from __future__ import annotations
 
@@ -6,30 +6,36 @@ from functools import partial
 from typing import Any
 
 from opengato.tasks.registry import register
+from opengato.tasks.worlds import published, world
 
-# task → class in minigrid.envs.babyai, instruction, (random, expert) as the Jack of All Trades project published them.
-LEVELS: dict[str, tuple[str, str, tuple[float, float]]] = {
-    "go-to-local": ("GoToLocal", "go to the object that the mission names", (0.162, 0.925)),
-    "go-to-red-ball": ("GoToRedBall", "go to the red ball", (0.167, 0.925)),
-    "pickup-loc": ("PickupLoc", "pick up the object that the mission describes", (0.085, 0.915)),
+HELD_OUT = ("pickup-dist", "put-next-local")
+DEMONSTRATORS = {"bot": "opengato.envs.gridworld.expert:Bot", "planner": "opengato.envs.gridworld.planner:Planner"}
+# In words that the shipped agent was trained with; the other levels say what their missions have in common.
+INSTRUCTIONS = {
+    "go-to-local": "go to the object that the mission names",
+    "go-to-red-ball": "go to the red ball",
+    "pickup-loc": "pick up the object that the mission describes",
 }
 
 
 def make_level(level: str, **kwargs: Any) -> Any:
-    """Make a BabyAI level by its class name."""
+    """Make a level by its id in MiniGrid's registry."""
     from opengato.envs.gridworld import make
 
     return make(level, **kwargs)
 
 
-for _name, (_level, _instruction, (_random, _expert)) in LEVELS.items():
+_jat = published("jat")
+for _name, _facts in world("gridworld").items():
+    _expert = _jat.get(f"babyai-{_name}")
     register(
         f"gridworld/{_name}",
-        instruction=_instruction,
+        instruction=INSTRUCTIONS.get(_name, _facts["instruction"]),
         embodiment="an agent on a grid that sees the 7 by 7 cells before it",
-        tags=("gridworld", "language", "discrete"),
+        split="held_out" if _name in HELD_OUT else "train",
+        tags=("gridworld", "language", "discrete", "minigrid" if _name.startswith("minigrid-") else "babyai"),
         success="the mission is done",
-        demonstrator="opengato.envs.gridworld.expert:Bot",
-        published={"source": "JAT", "random": _random, "expert": _expert},
+        demonstrator=DEMONSTRATORS.get(_facts["demonstrator"] or ""),
+        published={"source": "JAT", "random": _expert["random"], "expert": _expert["expert"]} if _expert else None,
         extra="gridworld",
-    )(partial(make_level, _level))
+    )(partial(make_level, _facts["level"]))

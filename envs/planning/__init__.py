@@ -1,0 +1,1 @@
+"""Demonstrators that plan: they try things on a simulator's own state and put it back."""

@@ -1,0 +1,72 @@
+"""What is written down of the simulators is what the simulators list."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from opengato.tasks import registry
+from opengato.tasks.worlds import published, world
+
+
+def test_gridworld_lists_every_level_that_can_be_made() -> None:
+    pytest.importorskip("minigrid")
+    from opengato.envs.gridworld.__main__ import describe, newest
+
+    written, there = world("gridworld"), newest()
+    assert {name: row["level"] for name, row in written.items()}.items() <= there.items()
+    for name in there.keys() - written.keys():
+        assert describe(there[name]) is None, name
+
+
+def test_control_lists_the_suite() -> None:
+    from dm_control import suite
+
+    from opengato.envs.control.__main__ import name_of
+
+    there = {name_of(*each): each for each in suite.ALL_TASKS}
+    written = {name: (row["domain"], row["task"]) for name, row in world("control").items()}
+    assert written.items() <= there.items()
+    assert there.keys() - written.keys() == {"quadruped-escape"}  # its terrain wants a graphics library
+
+
+def test_mujoco_lists_gymnasiums_bodies() -> None:
+    import gymnasium
+
+    from opengato.envs.mujoco_gym.__main__ import name_of
+
+    there = {id for id, spec in gymnasium.registry.items() if "mujoco" in str(spec.entry_point) and id.endswith("-v5")}
+    assert {name_of(id): id for id in there} == {name: row["id"] for name, row in world("mujoco").items()}
+
+
+def test_manipulation_lists_dm_controls_tasks() -> None:
+    from dm_control.manipulation.shared.registry import get_all_names
+
+    assert {row["name"] for row in world("manipulation").values()} == set(get_all_names())
+
+
+def test_published_scores_find_their_tasks() -> None:
+    """Whatever others measured on tasks of ours is on the card."""
+    told = {card.id for card in registry.find("*") if card.published}
+    for name in published("dm_control"):
+        ours = f"control/{name.replace('cup-', 'ball-in-cup-')}"
+        if ours in {card.id for card in registry.find("control/*")}:
+            assert ours in told
+
+
+def test_listing_imports_no_simulator_and_is_quick() -> None:
+    code = (
+        "import sys, json; from opengato.tasks import registry; n = len(registry.find('*'));"
+        "heavy = [m for m in ('torch', 'mujoco', 'dm_control', 'minigrid', 'ale_py', 'pybullet', 'metaworld') "
+        "if m in sys.modules]; print(json.dumps([n, heavy]))"
+    )
+    begun = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    number, heavy = json.loads(done.stdout)
+    assert number >= 400
+    assert heavy == []
+    assert time.monotonic() - begun < 15  # far beyond what it takes on a busy machine
