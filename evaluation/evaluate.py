@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ class EvaluateConfig:
 
     Args:
         agent: a shipped agent's name, an agent's folder, "random" or "demonstrator".
-        tasks: ids or patterns (`control/*`).
+        tasks: ids or patterns (`control/*`); none for those that the agent was trained on.
         episodes: per task.
         prompt: demonstration, instruction, both, none, or wrong (another task's).
         video: episodes per task to record.
@@ -134,6 +134,9 @@ def evaluate(
         OpengatoError: an unknown task, prompt or agent, a missing extra, or a number out of range; nothing is written
             then.
     """
+    if not config.tasks and config.agent not in BASELINES:
+        agent = agent if agent is not None else load_agent(config.agent, config.device)
+        config = replace(config, tasks=list(agent.card.get("tasks", [])))
     cards = _check(config)
     _read_results(Path(config.out))  # a damaged file is refused before the work, not after it
     agent = agent if agent is not None else load_agent(config.agent, config.device)
@@ -302,8 +305,9 @@ def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], promp
 
 
 def _published_score(card: Card, reference: Any) -> float | None:
-    """The published expert on our scale, in score points."""
-    return score(card.published.get("expert"), reference) if card.published else None
+    """The published expert on our scale, in score points; None where it was measured over shorter episodes."""
+    known = card.published or {}
+    return None if known.get("steps") else score(known.get("expert"), reference)
 
 
 def _join_short(clips: list[dict[str, Any]], wanted: int) -> list[dict[str, Any]]:

@@ -88,3 +88,12 @@ def progress_line() -> Callable[[Any], None]:
         print(f"\r{text:<90}" if terminal else text, end="" if terminal else "\n", file=sys.stderr, flush=True)
 
     return tell
+
+
+def family_table(found: Sequence[dict[str, Any]]) -> str:
+    """The counts of `families` as a Markdown table, as docs/worlds.md shows it."""
+    names = ("tasks", "demonstrators", "held_out", "measured")
+    lines = ["| family | tasks | with a demonstrator | held out | references measured |", "|---|---|---|---|---|"]
+    lines += [f"| `{row['family']}` | " + " | ".join(str(row[name]) for name in names) + " |" for row in found]
+    totals = " | ".join(str(sum(row[name] for row in found)) for name in names)
+    return "\n".join([*lines, f"| all | {totals} |"])

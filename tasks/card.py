@@ -38,7 +38,8 @@ class Card:
         demonstrator: a callable `(observation, env) → action`, an object or class with `reset(env)` and
             `act(observation)`,
             or the import path `module:name` of one.
-        published: `{"source": …, "expert": …, "random": …}` of an expert that others published.
+        published: `{"source": …, "expert": …, "random": …}` of an expert that others published; with `steps` where
+            their episodes are shorter than ours.
         extra: the extra that brings the simulator, or None for the base install.
         evaluation_kwargs: passed to the factory when evaluating (a text task evaluates on its own test split).
         demonstration_steps: cap on the steps of a collected episode, None for the environment's own limit.

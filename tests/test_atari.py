@@ -1,4 +1,4 @@
-"""The Atari family: protocol, picture, video frame, and demonstrators that do what they are there for."""
+"""The Atari games with scripts: protocol, picture, video frame, and demonstrators that do what they are there for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from opengato.tasks import registry
 
 pytest.importorskip("ale_py")
 
-from opengato.envs.atari import GAMES, make
+from opengato.envs.atari import make
 from opengato.envs.atari.demonstrator import reflect
+from opengato.envs.atari.games import FITTED
 
 
 def play(task: str, seed: int, steps: int) -> tuple[list[int], float, bytes]:
@@ -31,17 +32,17 @@ def play(task: str, seed: int, steps: int) -> tuple[list[int], float, bytes]:
 
 
 def test_cards() -> None:
-    cards = {card.id: card for card in registry.find("atari/*")}
-    assert set(cards) >= {"atari/pong", "atari/breakout", "atari/freeway", "atari/boxing"}
-    assert [id for id, card in cards.items() if card.split == "held_out"] == ["atari/boxing"]
-    for card in cards.values():
+    cards = registry.find([f"atari/{game}" for game in FITTED])
+    assert [card.id for card in cards if card.split == "held_out"] == ["atari/boxing"]
+    for card in cards:
         assert card.extra == "atari"
         assert card.rate_hz == card.make().metadata["render_fps"]
         assert card.published is not None
         assert card.published["source"] == "JAT"
+        assert card.demonstrator.endswith(f":{card.id.removeprefix('atari/').capitalize()}")
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", FITTED)
 def test_picture_shows_what_moves(game: str) -> None:
     env = make(game)
     observation, _ = env.reset(seed=1)
@@ -71,14 +72,14 @@ def test_ball_of_pong_keeps_its_full_brightness() -> None:
     assert screen[max(y - 2, 0) : y + 4, x - 2 : x + 4].max() == 64 + 27 * 7
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", FITTED)
 def test_same_seed_same_play_and_other_seed_other_play(game: str) -> None:
     task = f"atari/{game}"
     assert play(task, 3, 80) == play(task, 3, 80)
     assert len({play(task, seed, 40)[2] for seed in range(4)}) == 4
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", FITTED)
 def test_an_episode_leaves_no_trace_in_the_next(game: str) -> None:
     env, ends = make(game), []
     for _ in range(2):
@@ -132,7 +133,7 @@ def test_demonstrator_scores(task: str, steps: int, at_least: float) -> None:
     assert len(set(actions)) > 1
 
 
-@pytest.mark.parametrize("game", GAMES)
+@pytest.mark.parametrize("game", FITTED)
 def test_demonstrator_depends_on_the_game_alone(game: str) -> None:
     """Asked twice it says the same, and asking moves nothing in the console."""
     card = registry.get(f"atari/{game}")

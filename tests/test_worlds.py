@@ -6,9 +6,11 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from opengato.evaluation.listing import families, family_table
 from opengato.tasks import registry
 from opengato.tasks.worlds import published, world
 
@@ -70,3 +72,9 @@ def test_listing_imports_no_simulator_and_is_quick() -> None:
     assert number >= 400
     assert heavy == []
     assert time.monotonic() - begun < 15  # far beyond what it takes on a busy machine
+
+
+def test_the_documentation_counts_what_there_is() -> None:
+    page = Path(__file__).parents[1] / "docs" / "worlds.md"
+    table = family_table(families(registry.find("*")))
+    assert table in page.read_text(encoding="utf-8"), f"the table of docs/worlds.md should read\n{table}"

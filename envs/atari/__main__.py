@@ -13,7 +13,8 @@ from typing import Any
 import ale_py
 import gymnasium
 import numpy as np
-from ale_py import roms
+
+from opengato.envs.atari.env import console
 
 STEPS, FRAMES = 40, 10  # of the random play in which the background is found: actions, and frames of each
 
@@ -30,10 +31,7 @@ def describe(name: str) -> dict[str, Any]:
 
     The colour is counted over 400 frames of random play, always the same ones.
     """
-    ale = ale_py.ALEInterface()
-    ale.setInt("random_seed", 0)
-    ale.setFloat("repeat_action_probability", 0.0)
-    ale.loadROM(roms.get_rom_path(name.replace("-", "_")))
+    ale = console(name)
     actions, rng, counts = ale.getMinimalActionSet(), np.random.default_rng(0), np.zeros(256, np.int64)
     for _ in range(STEPS):
         action = actions[int(rng.integers(len(actions)))]
@@ -51,7 +49,6 @@ def describe(name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    ale_py.ALEInterface.setLoggerMode(ale_py.LoggerMode.Error)
     lines = [f" {json.dumps(name)}: {json.dumps(describe(name))}" for name in names()]
     Path(sys.argv[1]).write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 

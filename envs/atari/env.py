@@ -126,15 +126,7 @@ class AtariEnv(gymnasium.Env[Any, Any]):
         `restoreState` brings it to where `ale` is, for looking ahead. `ale` itself is no place for that: a restored
         state lacks the half of the picture that the beam has drawn already.
         """
-        cartridge = roms.get_rom_path(self.name.replace("-", "_"))
-        if cartridge is None:
-            raise OpengatoError(
-                f"the ROM of {self.name!r} is not in ale-py. Next: pip install --force-reinstall ale-py"
-            )
-        ale = ale_py.ALEInterface()
-        ale.setInt("random_seed", 0)
-        ale.setFloat("repeat_action_probability", 0.0)
-        ale.loadROM(cartridge)
+        ale = console(self.name)
         if self.mode is not None:
             ale.setMode(self._legal("mode", self.mode, ale.getAvailableModes()))
         if self.difficulty is not None:
@@ -184,3 +176,19 @@ def _brightness(background: tuple[int, ...]) -> np.ndarray:
     table = (64 + 27 * (np.arange(256) >> 1 & 7)).astype(np.uint8)
     table[list(background)] = 0
     return table
+
+
+def console(game: str) -> ale_py.ALEInterface:
+    """A console with a game in it, as it is switched on; nothing in it is random.
+
+    Raises:
+        OpengatoError: the game's ROM is not in the installed ale-py.
+    """
+    cartridge = roms.get_rom_path(game.replace("-", "_"))
+    if cartridge is None:
+        raise OpengatoError(f"the ROM of {game!r} is not in ale-py. Next: pip install --force-reinstall ale-py")
+    ale = ale_py.ALEInterface()
+    ale.setInt("random_seed", 0)
+    ale.setFloat("repeat_action_probability", 0.0)
+    ale.loadROM(cartridge)
+    return ale

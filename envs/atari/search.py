@@ -12,6 +12,7 @@ import numpy as np
 from .env import FRAME_SKIP
 
 HOLD = 0.25  # chance, step by step, that a random plan lets go of the action it holds
+CELLS = 128  # of the console's memory, a byte each
 LIFE_PRICE = 10.0  # of a life, in rewards of the size that the game usually gives
 
 
@@ -25,6 +26,7 @@ class Moment:
         lives: lost in this step.
         state: of the console after it.
         over: whether the game has ended.
+        news: cells of the console's memory whose value after it the episode has not seen in them.
     """
 
     action: int
@@ -32,6 +34,7 @@ class Moment:
     lives: int
     state: ale_py.ALEState
     over: bool
+    news: int
 
 
 class Search:
@@ -40,8 +43,9 @@ class Search:
     A plan is a sequence of actions of `horizon` steps. The plan of the step before lives on, less its first action; its
     last action goes on at its end. Then other plans are tried against it: they leave it at its start or at a random
     place, hold an action drawn at random for a while, and go back to it or draw again. One that brings a higher
-    discounted return replaces it; one as good does not, so that nothing moves without a reason. A life is worth ten
-    usual rewards: what else dying costs lies beyond the horizon.
+    discounted return replaces it; one as good does not, so that nothing moves without a reason. Only where no plan
+    brings anything does the one win that changes more of the console's memory to what the episode has not seen yet: to
+    stand still would never bring anything. A life is worth ten usual rewards: what dying costs lies beyond the horizon.
 
     All that is random comes from the console's state at `reset`, so the same episode gives the same actions. The
     environment's own console is only read. If another action than the plan's was executed, planning begins anew.
@@ -64,6 +68,7 @@ class Search:
         self._rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
         self._plan: list[Moment] = []
         self._untried: list[int] = []
+        self._seen = np.zeros((CELLS, 256), bool)
         self._rewards, self._rewarded = 0.0, 0  # sum of the sizes of the rewards seen, and how many
 
     def act(self, observation: Any) -> int:
@@ -75,10 +80,12 @@ class Search:
         followed = bool(self._plan) and now == self._plan[0].state
         self._plan = self._plan[1:] if followed else []
         self._start = now
+        self._seen[np.arange(CELLS), self.env.ram] = True
         self._improve(held)
         return self._plan[0].action
 
     def _improve(self, held: int) -> None:
+        """Bring the plan to its full length, at first by holding the last action, and try others against it."""
         held = self._plan[-1].action if self._plan else held
         left = self.frames // FRAME_SKIP
         if not (self._plan and self._plan[-1].over):
@@ -89,7 +96,7 @@ class Search:
             at, actions = self._candidate()
             tail = self._follow(at, actions)
             left -= len(tail)
-            if self._worth(tail) > self._worth(self._plan[at:]) + 1e-9:
+            if self._better(tail, self._plan[at:]):
                 self._plan[at:] = tail
 
     def _candidate(self) -> tuple[int, list[int]]:
@@ -117,12 +124,21 @@ class Search:
                 self._rewards, self._rewarded = self._rewards + abs(points), self._rewarded + 1
             lost, lives = max(0, lives - ale.lives()), ale.lives()
             over = ale.game_over(with_truncation=False)
-            moments.append(Moment(action, points, lost, ale.cloneState(), over))
+            news = CELLS - int(np.count_nonzero(self._seen[np.arange(CELLS), ale.getRAM()]))
+            moments.append(Moment(action, points, lost, ale.cloneState(), over, news))
             if over:
                 break
         return moments
 
+    def _better(self, tail: list[Moment], present: list[Moment]) -> bool:
+        """Whether another end of the plan is better than the present one."""
+        ours, theirs = self._worth(tail), self._worth(present)
+        if ours == theirs == 0 and not any(moment.points for moment in self._plan):
+            return sum(moment.news for moment in tail) > sum(moment.news for moment in present)
+        return ours > theirs + 1e-9  # rounding is no reason
+
     def _worth(self, moments: list[Moment]) -> float:
+        """Discounted return, seen from the first of these moments, less the price of the lives lost."""
         price = LIFE_PRICE * (self._rewards / self._rewarded if self._rewarded else 1.0)
         worth = 0.0
         for moment in reversed(moments):

@@ -8,7 +8,7 @@ from __future__ import annotations
 # task: instruction, success
 WORDS: dict[str, tuple[str, str]] = {
     "assembly": ("pick up the nut and place it on the peg", "the nut is around the peg, below its top"),
-    "basketball": ("dunk the basketball into the hoop", "the ball is within 5 cm of the goal in the hoop"),
+    "basketball": ("dunk the basketball into the hoop", "the ball is within 8 cm of the goal in the hoop"),
     "bin-picking": ("move the cube from one bin to the other", "the cube is within 5 cm of the goal in the other bin"),
     "box-close": ("put the lid on the box", "the lid is within 8 cm of its place on the box"),
     "button-press": ("press the button", "the button is within 2 cm of fully pressed"),
@@ -33,8 +33,8 @@ WORDS: dict[str, tuple[str, str]] = {
     "faucet-open": ("turn the faucet's handle to open it", "the faucet's handle is within 7 cm of the goal"),
     "hammer": ("pick up the hammer and drive in the nail", "the nail has slid in by 9 cm"),
     "hand-insert": ("put the hand into the hole", "the hand is within 5 cm of the goal in the hole"),
-    "handle-press": ("press the handle down", "the handle is within 5 cm of the goal"),
-    "handle-press-side": ("press the handle down from the side", "the handle is within 5 cm of the goal"),
+    "handle-press": ("press the handle down", "the handle is within 2 cm of the goal"),
+    "handle-press-side": ("press the handle down from the side", "the handle is within 2 cm of the goal"),
     "handle-pull": ("pull the handle up", "the handle is within 5 cm of the goal"),
     "handle-pull-side": ("pull the handle up from the side", "the handle is within 8 cm of the goal"),
     "lever-pull": ("pull the lever up", "the lever is within 7.5 degrees of upright"),
@@ -61,12 +61,12 @@ WORDS: dict[str, tuple[str, str]] = {
     "shelf-place": ("pick up the block and place it on the shelf", "the block is within 7 cm of the goal"),
     "soccer": ("kick the ball into the net", "the ball is within 7 cm of the goal"),
     "stick-pull": (
-        "pick up the stick and pull the box by its handle with it",
+        "pick up the stick and pull the thermos by its handle with it",
         "the stick is through the handle, which is within 12 cm of the goal",
     ),
     "stick-push": (
-        "pick up the stick and push the box to the goal with it",
-        "the box is within 12 cm of the goal",
+        "pick up the stick and push the thermos to the goal with it",
+        "the stick is held up and the thermos is within 12 cm of the goal",
     ),
     "sweep": ("sweep the block off the table", "the block is within 5 cm of the goal"),
     "sweep-into": ("sweep the block into the hole", "the block is within 5 cm of the goal"),
