@@ -1,4 +1,4 @@
-"""A robot behind ROS 2 as one of ours. Needs a sourced ROS 2 (rclpy, sensor_msgs, std_msgs), which no package index has.
+"""A robot behind ROS 2 as one of ours. Needs a sourced ROS 2 (rclpy, sensor_msgs, std_msgs); no index has it.
 
 It listens to `joint_states` and a camera, and commands a `forward_command_controller` of ros2_control, the plainest
 that takes velocities. Change topics, joints and shapes to yours, then drive it as any robot:

@@ -55,6 +55,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.evaluation.serve:run",
         "act for robots over WebSockets",
     ),
+    "fewshot": (
+        "opengato.evaluation.fewshot:FewshotConfig",
+        "opengato.evaluation.fewshot:run",
+        "learn a task from 1, 3, 10, … demonstrations, beside other learners",
+    ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),

@@ -1,0 +1,127 @@
+"""Few-shot curves: nested subsets, a lookup that finds what it saw, a study that goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from opengato.agent import Agent, Episode, Spec
+from opengato.agent.text import Vocabulary
+from opengato.errors import OpengatoError
+from opengato.evaluation.fewshot import study as module
+from opengato.evaluation.fewshot.config import FewshotConfig
+from opengato.evaluation.fewshot.nearest import CELLS, NearestAgent, _coarse
+from opengato.evaluation.fewshot.plot import write_page
+from opengato.evaluation.fewshot.study import rows, study
+from opengato.tasks import registry
+
+from .test_policy import SMALL
+
+SEEN = spaces.Dict(
+    {
+        "place": spaces.Box(-10, 10, (2,), np.float32),
+        "camera": spaces.Box(0, 255, (20, 30, 3), np.uint8),
+        "goal": spaces.Text(10),
+    }
+)
+DONE = spaces.Box(-1, 1, (1,), np.float32)
+TASK = "gridworld/go-to-red-ball"
+
+
+def moment(place: float, shade: int, goal: str) -> dict[str, Any]:
+    return {
+        "place": np.asarray([place, 0], np.float32), "camera": np.full((20, 30, 3), shade, np.uint8), "goal": goal,
+    }  # fmt: skip
+
+
+def test_the_nearest_moment_decides() -> None:
+    seen = [moment(-5, 10, "left"), moment(5, 10, "left"), moment(-5, 200, "right"), moment(5, 200, "right")]
+    done = [np.asarray([value], np.float32) for value in (-1, -0.5, 0.5, 1)]
+    agent = NearestAgent(Spec(SEEN, DONE), [Episode(seen, done, np.zeros(4, np.float32))], Vocabulary.load())
+    policy = agent.policy(Spec(SEEN, DONE), batch_size=5)
+    policy.reset()
+    asked = [moment(4, 20, "left"), None, moment(4, 190, "right"), moment(-4, 20, "right"), moment(-4, 30, "else")]
+    acted = policy.act(asked)
+    assert acted[1] is None
+    # Words decide first: on the right-hand goal the left-hand moments are not asked. An unknown word is no help.
+    assert [float(a[0]) for a in acted if a is not None] == [-0.5, 1.0, 0.5, -1.0]
+
+
+def test_coarse_pictures_are_means_of_cells() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (2, 2 * CELLS, 3 * CELLS, 3), np.uint8)
+    cells = _coarse(image).reshape(2, CELLS, CELLS)
+    assert cells[1, 2, 3] == pytest.approx(image[1, 4:6, 9:12].mean(), rel=1e-4)
+    assert _coarse(image[:, :5, :7]).shape == (2, 35)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> FewshotConfig:
+    pytest.importorskip("minigrid")
+    Agent.new(SMALL, seed=1).save(tmp_path / "agent")
+    return FewshotConfig(
+        task=TASK, agent=str(tmp_path / "agent"), demonstrations=[2, 1], series=2, episodes=2, along=1, moments=2,
+        steps=4, data_dir=str(tmp_path / "data"), out=str(tmp_path / "out"), prompt="none",
+    )  # fmt: skip
+
+
+def test_a_study_is_nested_goes_on_and_sums_up(config: FewshotConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt: list[tuple[str, int, list[int]]] = []
+    learn = module._learn
+
+    def noting(cfg: Any, card: Any, spec: Any, episodes: Any, method: str, series: int) -> Any:
+        learnt.append((method, series, [id(episode) for episode in episodes]))
+        return learn(cfg, card, spec, episodes, method, series)
+
+    monkeypatch.setattr(module, "_learn", noting)
+    card = registry.get(TASK)
+    found = study(config, card, lambda _: None)
+    assert [(row["method"], row["demonstrations"]) for row in found] == [
+        ("generalist", 1), ("scratch", 1), ("nearest", 1), ("generalist", 2), ("scratch", 2), ("nearest", 2),
+    ]  # fmt: skip
+    assert all(row["n"] == 4 and row["series"] == 2 for row in found)
+    by_series = {s: [ids for method, series, ids in learnt if method == "nearest" and series == s] for s in (0, 1)}
+    for few, more in by_series.values():
+        assert few == more[:1]
+    assert by_series[0] != by_series[1]
+    assert len(learnt) == 12
+    study(config, card, lambda _: None)
+    assert len(learnt) == 12  # nothing is done twice
+    study(replace(config, demonstrations=[1], episodes=3), card, lambda _: None)
+    assert len(learnt) == 18  # other rollouts are another study
+    apart = rows(json.loads((Path(config.out) / "fewshot.json").read_text())["runs"])
+    assert [row["n"] for row in apart if row["demonstrations"] == 1] == [4, 4, 4, 6, 6, 6]
+    kept = json.loads((Path(config.out) / "fewshot.json").read_text())
+    assert all(run["moment"] in (2, 4) for run in kept["runs"] if run["method"] != "nearest")
+    page = write_page(kept["rows"], Path(config.out) / "fewshot.html").read_text()
+    assert page.count("<polyline") == 3
+    assert TASK in page
+
+
+def test_rows_pool_the_series() -> None:
+    run = {"task": "a/b", "method": "scratch", "demonstrations": 3, "returns": [1.0, 3.0], "scores": [10.0, 30.0]}
+    row = rows([{**run, "series": 0}, {**run, "series": 1, "returns": [5.0, 7.0], "scores": [50.0, 70.0]}])[0]
+    assert (row["mean_return"], row["score"], row["n"], row["runs"]) == (4.0, 40.0, 4, [20.0, 60.0])
+    assert row["interval"][0] < 40 < row["interval"][1]
+    assert rows([{**run, "series": 0, "scores": [None, None]}])[0]["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"methods": ["magic"]}, "magic.*nearest"),
+        ({"methods": ["no-control"]}, "without_control"),
+        ({"demonstrations": []}, "demonstrations"),
+        ({"demonstrations": [0]}, "from 1 on"),
+        ({"series": 0}, "series is 0"),
+        ({"steps": 3}, "moments"),
+    ],
+)
+def test_settings_without_sense_are_refused(change: dict[str, Any], words: str) -> None:
+    with pytest.raises(OpengatoError, match=words):
+        replace(FewshotConfig(task=TASK), **change).check()
