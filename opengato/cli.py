@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +146,17 @@ def run(command: str, words: Sequence[str], as_json: bool) -> int:
     return 0
 
 
+def _free(kind: type, prefix: str = "") -> Iterator[str]:
+    """Paths of settings that take any key, as patterns."""
+    for field in dataclasses.fields(kind):
+        if field.default_factory is dict:
+            yield re.escape(f"{prefix}{field.name}")
+        elif field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+            if dataclasses.is_dataclass(value) and not isinstance(value, type):
+                yield from _free(type(value), f"{prefix}{field.name}.")
+
+
 def compose(command: str, kind: type, words: Sequence[str]) -> Any:
     """Settings from defaults, presets (`preset=name`) and `key=value` words, by Hydra.
 
@@ -159,9 +170,9 @@ def compose(command: str, kind: type, words: Sequence[str]) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    free = {field.name for field in dataclasses.fields(kind) if field.default_factory is dict}
+    free = tuple(_free(kind))
     words = [f"+{word}" if word.startswith("preset=") else word for word in words]
-    words = [f"++{word}" if re.split(r"[.=]", word)[0] in free else word for word in words]  # any key is legal there
+    words = [f"++{word}" if re.match(rf"({'|'.join(free)})[.=]", word) else word for word in words] if free else words
     if command == "list" and words and "=" not in words[0]:
         words[0] = f"what={words[0]}"
     loose = [word for word in words if "=" not in word]

@@ -14,6 +14,7 @@ from opengato.tasks.worlds import published, world
 pytest.importorskip("ale_py")
 
 from opengato.envs.atari import GAMES, __main__, make
+from opengato.envs.atari.__main__ import DROPPED
 from opengato.envs.atari.env import SIDE
 
 # One of each height of screen, and one whose modes do not begin at 0.
@@ -22,12 +23,25 @@ SAMPLE = {"seaquest": 416, "carnival": 416, "pooyan": 432, "journey-escape": 448
 
 def test_list_names_the_games_of_ale() -> None:
     assert list(world("atari")) == list(GAMES) == __main__.names()
-    assert {card.id for card in registry.find("atari/*")} == {f"atari/{name}" for name in GAMES}
+    assert {card.id for card in registry.find("atari/*")} == {f"atari/{name}" for name in GAMES.keys() - DROPPED}
 
 
 @pytest.mark.parametrize("game", SAMPLE)
 def test_list_says_what_ale_says(game: str) -> None:
     assert world("atari")[game] == __main__.describe(game)
+
+
+@pytest.mark.parametrize("game", ["ms-pacman", "gopher"])
+def test_opening_is_passed_over(game: str) -> None:
+    """It matters what is pressed in the first steps."""
+    env, screens = make(game), set[bytes]()
+    for action in range(int(env.action_space.n)):
+        env.reset(seed=0)
+        for _ in range(4):
+            observation, *_ = env.step(action)
+        screens.add(observation["screen"].tobytes())
+    assert env.game.opening > 200
+    assert len(screens) > 1
 
 
 @pytest.mark.slow

@@ -261,9 +261,14 @@ def test_arrays_on_disk_hold_what_the_episodes_hold(tmp_path: Path) -> None:
 
 
 def test_shape_and_weights_take_keys_of_their_own() -> None:
-    config = compose("train", TrainConfig, ["shape={width:64,blocks:2}", "weights={mylab/walk:2.5}", "shape.heads=4"])
+    config = compose(
+        "train",
+        TrainConfig,
+        ["shape={width:64,blocks:2}", "weights={mylab/walk:2.5}", "shape.heads=4", "mixture.noise={arm/*: 0.3}"],
+    )
     assert config.shape == {"width": 64, "blocks": 2, "heads": 4}
     assert config.weights == {"mylab/walk": 2.5}
+    assert config.mixture.noise == {"arm/*": 0.3}
 
 
 def test_held_out_tasks_are_refused_and_absent_from_what_ships() -> None:

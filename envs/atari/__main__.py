@@ -16,7 +16,10 @@ import numpy as np
 
 from opengato.envs.atari.env import console
 
-STEPS, FRAMES = 40, 10  # of the random play in which the background is found: actions, and frames of each
+RUNS, STEPS, FRAMES = 3, 40, 10  # of the random play that is looked at: games, actions in each, frames of each
+# Games that are no tasks, and why; they can be made all the same.
+DROPPED = {"tic-tac-toe-3d": "the console turns the screen black for seconds while it thinks"}
+OPENING = 1200  # frames: no game's opening is longer
 
 
 def names() -> list[str]:
@@ -27,25 +30,46 @@ def names() -> list[str]:
 
 
 def describe(name: str) -> dict[str, Any]:
-    """A game's minimal actions, modes and difficulties as ALE lists them, and the colour that most of its screen has.
+    """A game's minimal actions, modes and difficulties as ALE lists them, and what was measured.
 
-    The colour is counted over 400 frames of random play, always the same ones.
+    `opening` counts the frames in which no button has an effect; `background` is the colour that most of the screen has
+    in three times 400 frames of random play after them, always the same ones. `dropped` says why a game is no task.
     """
-    ale = console(name)
+    ale, opening = console(name), _opening(name)
     actions, rng, counts = ale.getMinimalActionSet(), np.random.default_rng(0), np.zeros(256, np.int64)
-    for _ in range(STEPS):
-        action = actions[int(rng.integers(len(actions)))]
-        for _ in range(FRAMES):
-            ale.act(action)
-        counts += np.bincount(ale.getScreen().ravel(), minlength=256)
-        if ale.game_over():
-            ale.reset_game()
+    for _ in range(RUNS):
+        ale.reset_game()
+        for _ in range(opening):
+            ale.act(ale_py.Action.NOOP)
+        for action in rng.integers(len(actions), size=STEPS):
+            for _ in range(FRAMES):
+                ale.act(actions[action])
+            counts += np.bincount(ale.getScreen().ravel(), minlength=256)
+            if ale.game_over():
+                break
     return {
         "actions": [action.name for action in actions],
         "modes": list(ale.getAvailableModes()),
         "difficulties": list(ale.getAvailableDifficulties()),
         "background": int(counts.argmax()),
+        "opening": opening,
+        **({"dropped": DROPPED[name]} if name in DROPPED else {}),
     }
+
+
+def _opening(name: str) -> int:
+    """How many frames of the game show the same screens whatever is pressed: nothing, or at random in two ways."""
+    ales, rng = [console(name) for _ in range(3)], np.random.default_rng(0)
+    actions = ales[0].getMinimalActionSet()
+    for frame in range(OPENING):
+        if frame % FRAMES == 0:
+            pressed = [actions[0], *(actions[int(rng.integers(len(actions)))] for _ in ales[1:])]
+        for ale, action in zip(ales, pressed, strict=True):
+            ale.act(action)
+        first, *others = [ale.getScreen() for ale in ales]
+        if any(not np.array_equal(first, other) for other in others):
+            return frame
+    return 0
 
 
 def main() -> None:

@@ -30,7 +30,8 @@ class AtariEnv(gymnasium.Env[Any, Any]):
 
     An episode starts after 0 to 30 frames with an action drawn anew for each, all from the seed: nothing else in the
     console is random. The classical protocol holds no action in these frames, which leaves some games in the same
-    state whatever the seed, so that twenty episodes of a deterministic player would be one episode twenty times.
+    state whatever the seed, so that twenty episodes of a deterministic player would be one episode twenty times. Before
+    them a game's title, its jingle or whatever else it begins with is passed over (`Game.opening`).
 
     Where the ball must be served (Breakout), a step that begins without a ball in play presses FIRE, whatever the
     action: to learn that a rare button ends a dead screen says little about an agent.
@@ -91,6 +92,8 @@ class AtariEnv(gymnasium.Env[Any, Any]):
         """Start the game anew; the seed draws what happens in the first frames."""
         super().reset(seed=seed)
         self.ale.reset_game()
+        for _ in range(self.game.opening):
+            self.ale.act(ale_py.Action.NOOP)
         for _ in range(int(self.np_random.integers(MAX_RANDOM_FRAMES + 1))):
             self.ale.act(self._actions[int(self.np_random.integers(len(self._actions)))])
         self._steps = 0

@@ -16,6 +16,7 @@ class Game:
         max_steps: agent steps (of four frames) after which an episode is truncated.
         top: first row that the agent sees, of 160 rows two of which make one of its picture; None to show it the whole
             screen, 210 to 250 rows of which two to four make one.
+        opening: frames at the start of the game in which no button has an effect on the screen; they are passed over.
         serve: address of the RAM cell that is 0 while no ball is in play, for a game whose ball must be served with
             FIRE; None for the others.
     """
@@ -23,6 +24,7 @@ class Game:
     background: tuple[int, ...]
     max_steps: int = 2500
     top: int | None = None
+    opening: int = 0
     serve: int | None = None
 
 
@@ -42,7 +44,10 @@ FITTED: dict[str, Game] = {
 def _games() -> dict[str, Game]:
     """Every game of the list that `python -m opengato.envs.atari` writes, by its name in ALE with hyphens."""
     listed = json.loads((files("opengato.assets") / "worlds" / "atari.json").read_text(encoding="utf-8"))
-    return {name: FITTED.get(name) or Game(background=(row["background"],)) for name, row in listed.items()}
+    return {
+        name: FITTED.get(name) or Game(background=(row["background"],), opening=row["opening"])
+        for name, row in listed.items()
+    }
 
 
 GAMES: dict[str, Game] = _games()

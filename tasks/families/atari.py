@@ -11,9 +11,17 @@ from opengato.tasks.worlds import published, world
 SCREEN = "an Atari 2600: the last three grey pictures of the screen"
 SCRIPTED = ("pong", "breakout", "freeway", "boxing")
 HELD_OUT = ("boxing",)
+# Without a demonstrator: in the first 150 to 350 steps of seed 0 the search scored no more than acting at random did.
+# Most pay too rarely for plans of two seconds.
+UNSHOWN = (
+    *("adventure", "backgammon", "bowling", "casino", "double-dunk", "earthworld", "elevator-action", "entombed", "et"),
+    *("hangman", "human-cannonball", "ice-hockey", "king-kong", "mario-bros", "miniature-golf", "montezuma-revenge"),
+    *("othello", "pitfall", "pitfall2", "robotank", "skiing", "solaris", "superman", "tetris", "venture"),
+    *("video-checkers", "video-chess", "video-cube", "word-zapper"),
+)
 COMPETITIVE = (
     *("backgammon", "boxing", "double-dunk", "fishing-derby", "ice-hockey", "othello", "pong", "space-war", "surround"),
-    *("tennis", "tic-tac-toe-3d", "video-checkers", "video-chess"),
+    *("tennis", "video-checkers", "video-chess"),
 )
 NAVIGATION = ("freeway", "frogger")
 # What a game's body is, where it is worth more than the joystick's actions.
@@ -41,7 +49,6 @@ TITLES = {
     "pitfall2": "Pitfall II",
     "qbert": "Q*bert",
     "riverraid": "River Raid",
-    "tic-tac-toe-3d": "3-D Tic-Tac-Toe",
     "trondead": "Tron: Deadly Discs",
     "up-n-down": "Up'n Down",
     "yars-revenge": "Yars' Revenge",
@@ -96,7 +103,6 @@ AIMS = {
     "surround": "make the opponent run into a trail before you do",
     "tennis": "win more points than the opponent",
     "tetris": "fill rows with the falling blocks",
-    "tic-tac-toe-3d": "get four in a row before the opponent does",
     "up-n-down": "drive on, collect the flags, and jump on the other cars",
     "video-pinball": "keep the ball in play and hit the bumpers",
     "wizard-of-wor": "shoot the monsters in the maze",
@@ -119,6 +125,8 @@ def _joystick(actions: list[str]) -> str:
 
 _jat = published("jat")
 for _name, _facts in world("atari").items():
+    if "dropped" in _facts:
+        continue
     _title = TITLES.get(_name, _name.replace("-", " ").title())
     _scores = _jat.get(f"atari-{_name.replace('-', '')}")
     _player = f"{_name}:{_name.capitalize()}" if _name in SCRIPTED else "search:Search"
@@ -131,7 +139,7 @@ for _name, _facts in world("atari").items():
         tags=("game", "pixels", *_tags),
         rate_hz=15,
         success=None,
-        demonstrator=f"opengato.envs.atari.{_player}",
+        demonstrator=None if _name in UNSHOWN else f"opengato.envs.atari.{_player}",
         published={"source": "JAT", **_scores} if _scores else None,
         extra="atari",
     )(partial(make_game, _name))
