@@ -27,7 +27,7 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
     path = files("opengato.assets") / "scores.json"
     scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     found = []
-    for name in dict.fromkeys(card.family for card in cards):
+    for name in sorted({card.family for card in cards}):
         members = [card for card in cards if card.family == name]
         found.append(
             {

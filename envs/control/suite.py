@@ -7,6 +7,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 from dm_control import suite
+from dm_control.rl.control import PhysicsError
 from gymnasium import spaces
 
 from opengato.envs.control.bodies import Bodies
@@ -15,6 +16,7 @@ from opengato.envs.planning.mujoco_state import put_back, take
 # The protocol of TD-MPC2 (Hansen et al. 2024, appendix "DMControl"), whose scores are the published reference.
 ACTION_REPEAT = 2
 RENDER_SIZE = (240, 320)
+UNBOUNDED = 1e3
 PICTURE = 64  # pixels along a side of what is seen
 
 Observation = dict[str, np.ndarray]
@@ -56,11 +58,14 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         self.metadata = {**self.metadata, "render_fps": round(rate_hz)}
 
         native = self._suite.action_spec()
-        self._low, self._high = native.minimum.astype(np.float64), native.maximum.astype(np.float64)
+        # Motors without bounds (lqr) are driven with as much as 1.
+        unbounded = (np.abs(native.minimum) > UNBOUNDED) | (np.abs(native.maximum) > UNBOUNDED)
+        self._low = np.where(unbounded, -1.0, native.minimum).astype(np.float64)
+        self._high = np.where(unbounded, 1.0, native.maximum).astype(np.float64)
         self.action_space = spaces.Box(-1.0, 1.0, native.shape, np.float32)
         self.state_space = spaces.Dict(
             {
-                key: spaces.Box(-np.inf, np.inf, spec.shape or (1,), np.float32)
+                key: spaces.Box(-np.inf, np.inf, (int(np.prod(spec.shape)),), np.float32)
                 for key, spec in self._suite.observation_spec().items()
             }
         )
@@ -118,8 +123,12 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         self._suite._step_count, self._suite._reset_next_step = count, False
 
     def look_ahead(self, action: np.ndarray) -> tuple[float, bool]:
-        """One step as `step` takes it: reward, and whether the episode ended. No picture is drawn."""
-        now, total = self._hold(action)
+        """One step as `step` takes it: reward, and whether the episode ended. No picture is drawn. A step that breaks
+        the simulation costs as much as an episode can bring."""
+        try:
+            now, total = self._hold(action)
+        except PhysicsError:
+            return -1000.0, True
         return total, bool(now.last())
 
     def render(self) -> np.ndarray:

@@ -23,7 +23,7 @@ class MujocoGym(gymnasium.Env[Observation, np.ndarray]):
     """Gymnasium's own dynamics, rewards and ends.
 
     Observation: `state`, float32 [n], as Gymnasium documents it for the body.
-    Action: float32 [actuators] within the actuators' bounds.
+    Action: float32 [actuators] in [-1, 1], scaled to the actuators' own bounds.
     Reward: Gymnasium's. An episode is truncated after the registered number of steps.
 
     Args:
@@ -43,7 +43,8 @@ class MujocoGym(gymnasium.Env[Observation, np.ndarray]):
         self.observation_space = spaces.Dict(  # type: ignore[assignment]
             {"state": spaces.Box(-np.inf, np.inf, state.shape, np.float32)}
         )
-        self.action_space = spaces.Box(act.low.astype(np.float32), act.high.astype(np.float32), dtype=np.float32)
+        self._middle, self._half = (act.high + act.low) / 2, (act.high - act.low) / 2
+        self.action_space = spaces.Box(-1.0, 1.0, act.shape, np.float32)
         self._steps = 0
         self._caster: Any = None
 
@@ -66,9 +67,8 @@ class MujocoGym(gymnasium.Env[Observation, np.ndarray]):
         return {"state": seen.astype(np.float32)}, {}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        space = self.action_space
-        clipped = np.clip(np.asarray(action, np.float32), space.low, space.high)  # type: ignore[attr-defined]
-        seen, reward, terminated, _, _ = self._body.step(clipped)
+        native = self._middle + self._half * np.clip(np.asarray(action, np.float64), -1.0, 1.0)
+        seen, reward, terminated, _, _ = self._body.step(native)
         self._steps += 1
         truncated = self._steps >= self._most and not terminated
         return {"state": seen.astype(np.float32)}, float(reward), bool(terminated), truncated, {}

@@ -11,11 +11,11 @@ from opengato.tasks.worlds import published, world
 SCREEN = "an Atari 2600: the last three grey pictures of the screen"
 SCRIPTED = ("pong", "breakout", "freeway", "boxing")
 HELD_OUT = ("boxing",)
-# Without a demonstrator: in the first 150 to 350 steps of seed 0 the search scored no more than acting at random did.
+# Without a demonstrator: in the first 150 to 400 steps of seed 0 the search was not clearly better than random play.
 # Most pay too rarely for plans of two seconds.
 UNSHOWN = (
     *("adventure", "backgammon", "bowling", "casino", "double-dunk", "earthworld", "elevator-action", "entombed", "et"),
-    *("hangman", "human-cannonball", "ice-hockey", "king-kong", "mario-bros", "miniature-golf", "montezuma-revenge"),
+    *("hangman", "human-cannonball", "ice-hockey", "mario-bros", "miniature-golf", "montezuma-revenge"),
     *("othello", "pitfall", "pitfall2", "robotank", "skiing", "solaris", "superman", "tetris", "venture"),
     *("video-checkers", "video-chess", "video-cube", "word-zapper"),
 )

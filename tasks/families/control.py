@@ -15,9 +15,22 @@ TRAINED = (
     "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk", "cheetah-run",
 )  # fmt: skip
 EXPERT, PLANNER = "opengato.envs.control.expert:ControlExpert", "opengato.envs.control.expert:Planner"
-# Beyond what a planner of some hundred futures a second can show: tasks of many steps to a reward, and bodies of dozens
-# of joints.
-TOO_HARD = ("dog", "humanoid_CMU", "humanoid", "manipulator", "stacker", "quadruped")
+# Beyond what a planner of some hundred futures a second can show: bodies of dozens of joints, and tasks whose reward
+# lies many steps ahead.
+TOO_HARD = (
+    "dog",
+    "humanoid_CMU",
+    "humanoid",
+    "manipulator",
+    "stacker",
+    "quadruped",
+    "acrobot",
+    "hopper",
+    "pendulum",
+    "point_mass",
+    "swimmer",
+)
+TOO_FAR = ("cartpole-swingup-sparse", "lqr-lqr-6-2")
 
 BODIES = {
     "acrobot": "two links that hang on each other, with one motor between them",
@@ -112,7 +125,7 @@ def make_control(domain: str, task: str, **kwargs: Any) -> Any:
 def _demonstrator(name: str, domain: str) -> str | None:
     if name in TRAINED:
         return EXPERT
-    return None if domain in TOO_HARD else PLANNER
+    return None if domain in TOO_HARD or name in TOO_FAR else PLANNER
 
 
 _tdmpc2 = published("dm_control")
@@ -124,7 +137,11 @@ for _family, (_options, _tag) in VARIANTS.items():
             instruction=INSTRUCTIONS[_name],
             embodiment=BODIES[_facts["domain"]],
             split="held_out" if _name in HELD_OUT else "train",
-            tags=(_tag, "locomotion" if _facts["domain"] in LOCOMOTION else "classic"),
+            tags=(
+                _tag,
+                *(() if _tag == "pixels" else ("origin-state",)),
+                "locomotion" if _facts["domain"] in LOCOMOTION else "classic",
+            ),
             rate_hz=_facts["rate_hz"],
             demonstrator=_demonstrator(_name, _facts["domain"]),
             published={"source": "TD-MPC2", "expert": _known["tdmpc2"]} if _known else None,

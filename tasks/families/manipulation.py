@@ -44,6 +44,6 @@ for _name, _facts in world("manipulation").items():
         f"manipulation/{_name}",
         instruction=INSTRUCTIONS[_task],
         embodiment="a Jaco arm with six joints and three fingers over a table",
-        tags=("manipulation", "pixels" if _sight == "vision" else "state"),
+        tags=("manipulation", "pixels") if _sight == "vision" else ("manipulation", "state", "origin-state"),
         rate_hz=25,
     )(partial(make_manipulation, _facts["name"]))

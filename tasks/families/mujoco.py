@@ -39,7 +39,7 @@ for _name, _facts in world("mujoco").items():
         f"mujoco/{_name}",
         instruction=_instruction,
         embodiment=_body,
-        tags=("state", "locomotion" if "forward" in _instruction else "classic"),
+        tags=("state", "origin-state", "locomotion" if "forward" in _instruction else "classic"),
         rate_hz=_facts["rate_hz"],
         demonstrator=None if _name in TOO_HARD else "opengato.envs.planning.predictive:PredictiveControl",
         published={"source": "JAT", **{k: _jat[f"mujoco-{_theirs}"][k] for k in ("expert", "random")}},
