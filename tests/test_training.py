@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from opengato.agent import Agent, Episode, Spec, pieces
 from opengato.agent.agent import shipped
@@ -30,6 +31,7 @@ from . import spaces_zoo as zoo
 from .test_policy import FLAT, SMALL
 
 CONFIG = TrainerConfig(steps=6, warmup=2, workers=0, precision="fp32", mixture=MixtureConfig(rows=3))
+PRESETS = Path(__file__).parent.parent / "configs" / "preset"
 GOLDEN = Path(__file__).parent / "assets" / "golden_loss.json"
 
 
@@ -269,6 +271,15 @@ def test_shape_and_weights_take_keys_of_their_own() -> None:
     assert config.shape == {"width": 64, "blocks": 2, "heads": 4}
     assert config.weights == {"mylab/walk": 2.5}
     assert config.mixture.noise == {"arm/*": 0.3}
+
+
+@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_no_preset_names_a_held_out_task(path: Path) -> None:
+    config = OmegaConf.to_container(OmegaConf.load(path))
+    named = {*config.get("tasks", []), *config.get("weights", {})}
+    assert named
+    assert not named & {card.id for card in registry.find("*", split="held_out")}
+    assert named <= {card.id for card in registry.find("*")}
 
 
 def test_held_out_tasks_are_refused_and_absent_from_what_ships() -> None:

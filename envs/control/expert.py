@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from opengato.envs.planning.predictive import PredictiveControl
-
 from .policy import MlpPolicy
 
 
@@ -43,7 +41,3 @@ class ControlExpert:
         """float32 [nu] in [-1, 1]."""
         assert self.policy is not None, "reset(env) comes first"
         return self.policy(observation if self._behind is None else self._behind.state)
-
-
-class Planner(PredictiveControl):
-    """Predictive control on the suite's own physics, for tasks that have no trained policy."""

@@ -28,7 +28,7 @@ from opengato.evaluation.serve.sessions import Session, Sessions
 
 BAD_IN_A_ROW = 20  # requests without sense before a connection is closed
 QUEUE = 2  # messages read ahead of each connection
-AWAY, AGAIN, REFUSED = 1001, 1012, 1008  # close codes of RFC 6455 and its registry
+AGAIN, REFUSED = 1012, 1008  # close codes of RFC 6455 and its registry
 BROKEN = "the agent failed at this request; the episode is lost. Next: begin a new one."
 log = logging.getLogger("opengato.serve")
 

@@ -14,7 +14,8 @@ HELD_OUT = ("cartpole-swingup", "cartpole-swingup-sparse")
 TRAINED = (
     "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk", "cheetah-run",
 )  # fmt: skip
-EXPERT, PLANNER = "opengato.envs.control.expert:ControlExpert", "opengato.envs.control.expert:Planner"
+EXPERT = "opengato.envs.control.expert:ControlExpert"
+PLANNER = "opengato.envs.planning.predictive:PredictiveControl"
 # Beyond what a planner of some hundred futures a second can show: bodies of dozens of joints, and tasks whose reward
 # lies many steps ahead.
 TOO_HARD = (
@@ -131,6 +132,8 @@ def _demonstrator(name: str, domain: str) -> str | None:
 _tdmpc2 = published("dm_control")
 for _family, (_options, _tag) in VARIANTS.items():
     for _name, _facts in world("control").items():
+        if _tag == "pixels" and not _facts["camera"]:
+            continue
         _known = _tdmpc2.get(_name.replace("ball-in-", "")) if _family == "control" else None
         register(
             f"{_family}/{_name}",
