@@ -2,6 +2,7 @@
 #   make demo        the main job, start to end: report.html with videos
 #   make test        the fast tests
 #   make install     the set-up alone, into .venv
+#   make generalist  the shipped agent from nothing: hours of collecting, half an hour of training on a GPU
 # Settings: ARGS="episodes=2 open=false" (of the demo), PYTHON=python3.12, VENV=folder, TORCH_INDEX=<index of PyTorch builds, e.g. for CUDA>
 
 VENV ?= .venv
@@ -13,10 +14,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all lint format clean
+.PHONY: help install demo generalist test test-all lint format clean
 
 help:
-	@sed -n '1,6p' Makefile
+	@sed -n '1,7p' Makefile
 
 install: $(STAMP)
 
@@ -27,6 +28,9 @@ $(STAMP): pyproject.toml scripts/install.py
 
 demo: install
 	@$(BIN)/opengato demo $(ARGS)
+
+generalist: install
+	@$(BIN)/opengato recipe name=generalist $(ARGS)
 
 test: install
 	@$(BIN)/python -m pytest -q -m "not slow and not gpu"

@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from opengato.agent.codec import Codec
+from opengato.agent.compress import compress
 from opengato.agent.config import ModelConfig
 from opengato.agent.episode import Episode
 from opengato.agent.likelihood import perplexity
@@ -118,8 +119,13 @@ class Agent:
         return path
 
     @classmethod
-    def load(cls, name: str | Path, device: str | torch.device = "cpu") -> Agent:
+    def load(cls, name: str | Path, device: str | torch.device = "cpu", precision: str = "fp32") -> Agent:
         """Read an agent: the name of one that ships, or a folder.
+
+        Args:
+            name: of the agent.
+            device: where it is to run.
+            precision: of the weights to act with, as in `compress`; only "fp32" can be trained further.
 
         Raises:
             UnknownNameError: neither a shipped agent nor a folder has that name.
@@ -145,7 +151,7 @@ class Agent:
             if "mean" in facts
         }
         specs = {sign: {k: v for k, v in facts.items() if k not in ("mean", "std")} for sign, facts in specs.items()}
-        return cls(model.to(device).eval(), vocabulary, statistics, specs, _read(path / "card.json"))
+        return cls(compress(model, precision).to(device).eval(), vocabulary, statistics, specs, _read(path / "card.json"))
 
 
 def load_weights(model: Model, path: Path) -> None:

@@ -101,6 +101,7 @@ _PAPER = ModelConfig(
 # Block counts, widths and head sizes of the last three: Gato, table 5.
 PRESETS: dict[str, ModelConfig] = {
     "nano": ModelConfig(),
+    "small": ModelConfig(blocks=6, heads=8, width=256, feedforward=1024),
     "mini": ModelConfig(
         window=256, blocks=6, heads=6, width=384, feedforward=1536, head_dim=64, slots=4096, stochastic_depth=0.05
     ),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -82,7 +83,8 @@ class NumberEmbedding(nn.Module):
             # Action tokens share one learned vector (kind) in place of an index in the timestep: Gato, appendix C.3.
             place = 0 if numbers.action else self.slot(numbers.slots)
             table = torch.cat([self.table(), self.classes.weight])
-            return F.embedding(numbers.tokens + BINS * numbers.discrete.long(), table) + place + kind
+            offset = torch.from_numpy(BINS * numbers.discrete.astype(np.int64)).to(numbers.tokens.device)
+            return F.embedding(numbers.tokens + offset, table) + place + kind
         positions = numbers.dest.shape[1]
         size = numbers.tokens.shape[1]
         group = -(-size // positions)
@@ -97,7 +99,7 @@ class NumberEmbedding(nn.Module):
         tokens, discrete, slots = numbers.tokens[:, where], numbers.discrete[where], self.slot(numbers.slots[where])
         x: torch.Tensor | int = 0
         if not discrete.all():
-            chosen = ~discrete
+            chosen = which(~discrete, tokens.device)
             if isinstance(self.bins, nn.Linear):
                 # Σ_j s_j ⊙ (A φ(v_j)) as one matrix product: the weights s_j ⊙ A have a row per number and feature.
                 weight = (slots[chosen][:, None] * self.bins.weight.t()).flatten(0, 1)
@@ -106,11 +108,17 @@ class NumberEmbedding(nn.Module):
                 x = (F.embedding(tokens[:, chosen], self.bins.weight) * slots[chosen]).sum(1)
         if discrete.any():
             count = int(numbers.classes[where][discrete].max())
-            weight = (slots[discrete][:, None] * self.classes.weight[:count]).flatten(0, 1)
+            chosen = which(discrete, tokens.device)
+            weight = (slots[chosen][:, None] * self.classes.weight[:count]).flatten(0, 1)
             offset = torch.arange(int(discrete.sum()), device=tokens.device) * count
-            x = x + F.embedding_bag(tokens[:, discrete] + offset, weight, mode="sum")
+            x = x + F.embedding_bag(tokens[:, chosen] + offset, weight, mode="sum")
         assert isinstance(x, torch.Tensor)
         return x / math.sqrt(tokens.shape[1])
+
+
+def which(chosen: np.ndarray, device: torch.device) -> slice | torch.Tensor:
+    """Index of the columns where a bool array holds; a slice if it holds everywhere, so that nothing is copied."""
+    return slice(None) if chosen.all() else torch.from_numpy(np.flatnonzero(chosen)).to(device)
 
 
 class Embedding(nn.Module):

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
-from opengato.agent.embedding import Embedding
+from opengato.agent.embedding import Embedding, which
 from opengato.agent.pieces import Laid, Targets, Tensors, WordTargets
 from opengato.agent.transformer import Transformer
 from opengato.agent.values import BINS
@@ -132,30 +132,30 @@ class Model(nn.Module):
         """Weighted cross-entropy of every target.
 
         Returns:
-            float [n] losses, float [n] weights and int64 [n] task numbers. A control timestep counts once, whatever the
-            number of its action tokens; a text token counts once.
+            float [n] losses, float [n] weights (0 where a row only fills up a group) and int64 [n] task numbers. A
+            control timestep counts once, whatever the number of its action tokens; a text token counts once.
         """
         h = self.hidden(batch)
         parts = [self._action_loss(h, target) for target in batch.laid.targets]
         parts += [self._word_loss(h, target) for target in batch.laid.word_targets]
         losses, weights, tasks = (torch.cat(column) for column in zip(*parts, strict=True))
-        counts = weights > 0
-        return losses[counts], weights[counts], tasks[counts]
+        return losses, weights, tasks
 
     def _action_loss(self, h: torch.Tensor, target: Targets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         source = target.source[:, :1] if self.config.pooled else target.source
         total = torch.zeros(len(source), device=h.device)
         for discrete in (False, True):
-            chosen = torch.nonzero(target.discrete == discrete).flatten()
-            if not len(chosen):
+            of_kind = target.discrete == discrete
+            if not of_kind.any():
                 continue
+            chosen, classes = which(of_kind, h.device), target.classes[of_kind]
             here = h[source if self.config.pooled else source[:, chosen]]
-            classes = target.classes[chosen]
             logits = self.action_logits(here, discrete, int(classes.max()), target.slots[chosen]).float()
             tokens = target.tokens[:, chosen]
             if discrete:
-                legal = torch.arange(logits.shape[-1], device=h.device) < classes[:, None]
-                logits = logits.masked_fill(~legal, -1e9)
+                if (classes < logits.shape[-1]).any():
+                    legal = torch.arange(logits.shape[-1]) < torch.from_numpy(classes)[:, None]
+                    logits = logits.masked_fill(~legal.to(h.device), -1e9)
                 loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
             elif self.config.target_smoothing:
                 loss = -_smoothed(logits.log_softmax(-1), tokens, self.smooth)

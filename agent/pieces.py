@@ -45,15 +45,16 @@ class Numbers(Tensors):
 
     Args:
         tokens: int64 [n, m], bins or classes.
-        discrete: bool [m]; classes: int64 [m]; slots: int64 [m].
+        discrete, classes: bool and int64 [m], arrays that stay with the processor: a GPU would be waited for to ask it.
+        slots: int64 [m].
         dest: int64 [n, positions] flat positions; number j goes to position j // ceil(m / positions).
         keep: bool [n]; False hides the numbers (a learned vector stands in). Observations are never hidden.
         action: whether these are actions.
     """
 
     tokens: torch.Tensor
-    discrete: torch.Tensor
-    classes: torch.Tensor
+    discrete: np.ndarray
+    classes: np.ndarray
     slots: torch.Tensor
     dest: torch.Tensor
     keep: torch.Tensor
@@ -103,8 +104,8 @@ class Targets(Tensors):
 
     source: torch.Tensor
     tokens: torch.Tensor
-    discrete: torch.Tensor
-    classes: torch.Tensor
+    discrete: np.ndarray
+    classes: np.ndarray
     slots: torch.Tensor
     weight: torch.Tensor
     task: torch.Tensor
@@ -269,9 +270,9 @@ class Pieces:
         """
         laid = Laid([], [], [], [], [], [])
         for key, entries in self._groups.items():
-            facts: dict[str, Any] = {
-                name: torch.as_tensor(v) if isinstance(v, np.ndarray) else v for name, v in self._facts[key].items()
-            }
+            facts = dict(self._facts[key])
+            if "slots" in facts:
+                facts["slots"] = torch.as_tensor(facts["slots"])
             arrays = [np.concatenate(column) for column in zip(*entries, strict=True)]
             if spare is not None:
                 arrays = _filled(key[0], arrays, spare)

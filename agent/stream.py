@@ -12,14 +12,16 @@ positions, R ring entries.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from opengato.agent.attention import attend
+from opengato.agent.graphs import Graphs
 from opengato.agent.model import Model
 from opengato.agent.transformer import rotary, turn
 
@@ -68,6 +70,7 @@ class Stream:
         prompts = [lane.prompt_PD for lane in lanes]
         self.shared = all(prompt is prompts[0] for prompt in prompts)
         self.prompt_keys, self.prompt_values = self._read(prompts[:1] if self.shared else prompts)
+        self.graphs = Graphs(self._replayed) if self.device.type == "cuda" else None
 
     def clear(self, rows: np.ndarray) -> None:
         """Start new episodes in these rows, int64 [k]; the prompt stays."""
@@ -86,6 +89,8 @@ class Stream:
         self.clear(np.asarray([row]))
         before, self.prompt[row] = self.prompt_keys[0].shape[2], length
         self.window[row], self.horizon[row] = window, lane.horizon or FOREVER
+        if self.graphs is not None:
+            self.graphs.clear()  # they hold the prompts that were
         kept = [self.prompt_keys, self.prompt_values]
         if self.shared:  # from now on each row has its own
             kept = [[x.repeat(len(self.count), 1, 1, 1) for x in each] for each in kept]
@@ -131,6 +136,11 @@ class Stream:
         if lengths.max() > self.ring:
             return self._feed_in_parts(x_ND, lengths, rows, step_N)
         view = self._enter(lengths, rows, step_N)
+        if self.graphs is None or view.rows is not None:
+            return self._blocks(x_ND, view)
+        return self.graphs(view.tensors(x_ND), view.kind)
+
+    def _blocks(self, x_ND: torch.Tensor, view: _View) -> torch.Tensor:
         x = x_ND[None]
         for index, block in enumerate(self.model.transformer.stack):
             q, k, v = block.queries_keys_values(x)
@@ -138,6 +148,9 @@ class Stream:
             self.values[index][view.row_N, :, view.slot_N] = v[0].transpose(0, 1)
             x = block.finish(x, self._attend(index, q, view))
         return self.model.transformer.norm(x)[0]
+
+    def _replayed(self, tensors: Sequence[torch.Tensor], kind: Hashable) -> torch.Tensor:
+        return self._blocks(*_View.of(tensors, kind))
 
     def _feed_in_parts(
         self, x_ND: torch.Tensor, lengths: np.ndarray, rows: np.ndarray, step_N: np.ndarray
@@ -244,6 +257,27 @@ class _View:
     angles: tuple[torch.Tensor, torch.Tensor]
     prompt_angles: tuple[torch.Tensor, torch.Tensor]
     bias: torch.Tensor
+
+    @property
+    def kind(self) -> Hashable:
+        """What is no tensor, for `of`."""
+        return self.n, self.p, self.used, self.spots is None, self.prompt_angles is self.angles
+
+    def tensors(self, x_ND: torch.Tensor) -> list[torch.Tensor]:
+        """New positions and everything that says where they stand; for a view of all rows."""
+        found = [x_ND, self.row_N, self.slot_N, self.bias, *self.angles]
+        if self.prompt_angles is not self.angles:
+            found += self.prompt_angles
+        return found if self.spots is None else [*found, self.spots]
+
+    @classmethod
+    def of(cls, tensors: Sequence[torch.Tensor], kind: Any) -> tuple[torch.Tensor, _View]:
+        """The inverse of `tensors`."""
+        n, p, used, full, same = kind
+        x, row_N, slot_N, bias, cos, sin = tensors[:6]
+        own = (cos, sin)
+        other = own if same else (tensors[6], tensors[7])
+        return x, cls(n, p, used, None, None if full else tensors[-1], row_N, slot_N, own, other, bias)
 
     def spread(self, x_1HNK: torch.Tensor) -> torch.Tensor:
         """Packed to a row each: [n, H, p, K]."""

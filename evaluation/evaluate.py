@@ -52,6 +52,7 @@ class EvaluateConfig:
         workers: processes that step environments; 0 steps them in this process.
         stage: "before", "after" or "scratch" in a comparison around fine-tuning, else "".
         device: where the agent runs; "auto" takes a CUDA GPU where there is one.
+        precision: of the agent's weights: fp32, bf16 or int8.
         disturbance: what goes wrong, e.g. `{latency_ms: 100, noise: 0.02}`; see `opengato.envs.real.disturb`.
         robustness: "sheet" plays every task under each of a set of disturbances (`robustness.py`).
     """
@@ -69,6 +70,7 @@ class EvaluateConfig:
     workers: int = 0
     stage: str = ""
     device: str = "auto"
+    precision: str = "fp32"
     disturbance: dict[str, Any] = field(default_factory=dict)
     robustness: str = ""
 
@@ -135,11 +137,11 @@ def evaluate(
             then.
     """
     if not config.tasks and config.agent not in BASELINES:
-        agent = agent if agent is not None else load_agent(config.agent, config.device)
+        agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
         config = replace(config, tasks=list(agent.card.get("tasks", [])))
     cards = _check(config)
     _read_results(Path(config.out))  # a damaged file is refused before the work, not after it
-    agent = agent if agent is not None else load_agent(config.agent, config.device)
+    agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
     rows = []
     for index, card in enumerate(cards):
         report = None
@@ -185,13 +187,13 @@ def disturbance_of(config: EvaluateConfig) -> Disturbance | None:
     return Disturbance(**config.disturbance) if config.disturbance else None
 
 
-def load_agent(name: str, device: str) -> Any:
+def load_agent(name: str, device: str, precision: str) -> Any:
     if name in BASELINES:
         return name
     from opengato.agent import Agent
     from opengato.agent.device import pick_device
 
-    return Agent.load(name, pick_device(device))
+    return Agent.load(name, pick_device(device), precision)
 
 
 def _evaluate_task(

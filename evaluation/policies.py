@@ -10,7 +10,12 @@ import copy
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+import numpy as np
 from gymnasium import Env, Space
+
+from opengato.agent.codec import Codec
+from opengato.agent.spec import Spec, numbers
+from opengato.agent.text import Vocabulary
 
 
 class Policy(Protocol):
@@ -74,3 +79,24 @@ class DemonstratorPolicy:
         """What each demonstrator would do."""
         pairs = zip(self.demonstrators, observations, strict=True)
         return [None if observation is None else demonstrator.act(observation) for demonstrator, observation in pairs]
+
+
+class QuantisedPolicy(DemonstratorPolicy):
+    """What the demonstrators would do, put into an agent's bins and taken out again.
+
+    Args:
+        envs, demonstrator_factory: as in `DemonstratorPolicy`.
+    """
+
+    def __init__(self, envs: Sequence[Env[Any, Any]], demonstrator_factory: Callable[[], Any]) -> None:
+        super().__init__(envs, demonstrator_factory)
+        self.codec = Codec(Spec.from_env(envs[0]), Vocabulary.load())
+
+    def act(self, observations: list[Any]) -> list[Any]:
+        """The rounded action of each demonstrator."""
+        return [None if action is None else self._rounded(action) for action in super().act(observations)]
+
+    def _rounded(self, action: Any) -> Any:
+        row = np.zeros(self.codec.spec.num_actions, np.float32)
+        numbers(action, self.codec.spec.action, row)
+        return self.codec.action(self.codec.action_scale.tokens(row))

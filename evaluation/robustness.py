@@ -77,7 +77,7 @@ def sheet(
     if config.robustness not in SHEETS:
         raise UnknownNameError("robustness", config.robustness, SHEETS, "Next: robustness=sheet")
     out = Path(config.out)
-    agent = agent if agent is not None else load_agent(config.agent, config.device)
+    agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
     registry.load_plugins(config.plugins)
     found: list[Row] = _read(out / FILE)
     rows: list[Row] = []

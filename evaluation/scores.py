@@ -88,9 +88,26 @@ def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = No
         `{"random": …, "expert": … or None}`, each with mean, std, n, interval, success, success_interval, length and
         seed.
     """
-    random = _measure(card, episodes, seed, max_steps, demonstrate=False)
-    expert = None if card.demonstrator is None else _measure(card, episodes, seed, max_steps, demonstrate=True)
+    random = _measure(card, episodes, seed, max_steps, "random")
+    expert = None if card.demonstrator is None else _measure(card, episodes, seed, max_steps, "demonstrator")
     return {"random": random, "expert": expert}
+
+
+def measure_ceiling(card: Card, reference: Reference, episodes: int, max_steps: int | None = None) -> dict[str, Any]:
+    """What is left of a demonstrator whose actions have gone through an agent's bins and back: no agent does better.
+
+    Args:
+        card: a task with a demonstrator and numbers to set.
+        reference: of the task.
+        episodes, max_steps: as in `measure`.
+
+    Returns:
+        The measured returns, and `lost`: the share of the demonstrator's lead over chance that the bins cost, in percent; None
+        where there is no scale. More than 2 is a defect of the bins.
+    """
+    found = _measure(card, episodes, 0, max_steps, "quantised")
+    reached = score(found["mean"], reference)
+    return {**found, "lost": None if reached is None else round(100 - reached, 2)}
 
 
 def measure_references(
@@ -123,6 +140,8 @@ def measure_references(
             warnings.warn(f"{card.id} left out: {', '.join(card.missing_modules)} is not installed", stacklevel=2)
             continue
         entry = measure(card, episodes, max_steps=max_steps)
+        if entry["expert"] and _has_numbers(card):
+            entry["quantised"] = measure_ceiling(card, entry, episodes, max_steps)
         write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, key: entry})
         if progress is not None:
             progress(key, entry)
@@ -158,8 +177,19 @@ def code_hash(card: Card) -> str:
     return hashlib.sha256(text).hexdigest()[:12]
 
 
-def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, demonstrate: bool) -> dict[str, Any]:
-    from opengato.evaluation.policies import DemonstratorPolicy, Policy, RandomPolicy
+def _has_numbers(card: Card) -> bool:
+    """Whether an action of the task holds a number that is put into bins."""
+    from opengato.agent.spec import Spec
+
+    env = card.make(evaluation=True)
+    try:
+        return any(feature.kind == "continuous" for feature in Spec.from_env(env).action)
+    finally:
+        env.close()
+
+
+def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, who: str) -> dict[str, Any]:
+    from opengato.evaluation.policies import DemonstratorPolicy, Policy, QuantisedPolicy, RandomPolicy
     from opengato.evaluation.rollout import Stage, cases, rollout
 
     def make() -> Any:
@@ -167,8 +197,9 @@ def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, demons
 
     with Stage(make, cases(episodes, seed), batch_size=8, max_steps=max_steps, task=card.id, keep_turns=0) as stage:
         policy: Policy
-        if demonstrate:
-            policy = DemonstratorPolicy(stage.envs, card.make_demonstrator)
+        if who != "random":
+            kind = QuantisedPolicy if who == "quantised" else DemonstratorPolicy
+            policy = kind(stage.envs, card.make_demonstrator)
         else:
             policy = RandomPolicy(stage.envs[0].action_space, len(stage.envs), seed)
         outcomes = rollout(stage, policy)

@@ -35,6 +35,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "demonstrations to a Minari or LeRobot folder",
     ),
     "train": ("opengato.training.train:TrainConfig", "opengato.commands:train", "pretrain an agent on demonstrations"),
+    "recipe": (
+        "opengato.recipe:RecipeConfig",
+        "opengato.recipe:run",
+        "the commands that make a shipped agent from nothing, one after another",
+    ),
     "finetune": (
         "opengato.training.finetune:FinetuneConfig",
         "opengato.commands:finetune",

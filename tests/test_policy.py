@@ -102,7 +102,7 @@ def _read(agent: Agent, codec, batch: Batch, hidden: torch.Tensor, steps) -> lis
     (target,) = batch.laid.targets
     tokens = np.zeros(target.tokens.shape, np.float32)
     for discrete in (False, True):
-        for number in np.flatnonzero(target.discrete.numpy() == discrete):
+        for number in np.flatnonzero(target.discrete == discrete):
             here = hidden[target.source[:, [number]]]
             classes = int(target.classes[number])
             tokens[:, number] = agent.model.action_logits(here, discrete, classes, target.slots[[number]])[:, 0].argmax(

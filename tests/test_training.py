@@ -21,7 +21,7 @@ from opengato.errors import OpengatoError
 from opengato.tasks import registry
 from opengato.training.arrays import arrays_of, open_arrays
 from opengato.training.episodes import EpisodeStore, write_episodes
-from opengato.training.mixture import Mixture, MixtureConfig
+from opengato.training.mixture import Mixture, MixtureConfig, shares
 from opengato.training.noise import noisy
 from opengato.training.shifts import shifted
 from opengato.training.train import TrainConfig, learn_statistics, train
@@ -138,8 +138,17 @@ def test_filling_groups_up_changes_no_loss(shape, monkeypatch: pytest.MonkeyPatc
     ragged = mixture.batch(3)
     assert {len(target.weight) % 8 for target in filled.laid.targets} == {0}
     assert any(len(target.weight) % 8 for target in ragged.laid.targets)
-    for one, two in zip(agent.model.losses(filled), agent.model.losses(ragged), strict=True):
+    losses, weights, numbers = agent.model.losses(filled)
+    counts = weights > 0
+    assert not counts.all()
+    for one, two in zip((losses[counts], weights[counts], numbers[counts]), agent.model.losses(ragged), strict=True):
         torch.testing.assert_close(one, two)
+
+
+def test_a_patterns_share_is_divided_among_its_tasks() -> None:
+    tasks = ["arm/a", "arm/b", "arm/c", "text/d", "other/e"]
+    found = shares(tasks, {"arm/*": 6, "arm/c": 2, "text/*": 4})
+    np.testing.assert_allclose(found, [3, 3, 2, 4, 1])
 
 
 def test_a_position_sees_only_its_own_segments_past() -> None:

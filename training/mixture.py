@@ -48,6 +48,12 @@ class MixtureConfig:
     noise: dict[str, float] = field(default_factory=dict)
 
 
+def shares(tasks: Sequence[str], weights: Mapping[str, float]) -> np.ndarray:
+    """Weight of each task, float [tasks]; see `Mixture`."""
+    winner = [next((p for p in reversed(list(weights)) if fnmatchcase(task, p)), None) for task in tasks]
+    return np.asarray([1.0 if p is None else weights[p] / winner.count(p) for p in winner])
+
+
 class Mixture:
     """Draws batches.
 
@@ -55,7 +61,8 @@ class Mixture:
         tasks: the demonstrations.
         model: shape of the model, which decides the layout.
         config: how to draw.
-        weights: per task its share of positions; 1 by default.
+        weights: per task its share of positions, 1 by default. A pattern's share is divided among its tasks; of several
+            that match a task, the last wins.
         seed: of everything.
     """
 
@@ -65,7 +72,7 @@ class Mixture:
     ) -> None:  # fmt: skip
         self.tasks, self.model, self.config, self.seed = list(tasks), model, config, seed
         self.layouts = [Layout(task.spec, model) for task in self.tasks]
-        share = np.asarray([(weights or {}).get(task.task, 1.0) for task in self.tasks])
+        share = shares([task.task for task in self.tasks], weights or {})
         # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()

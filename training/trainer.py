@@ -38,7 +38,7 @@ class TrainerConfig:
         workers: processes that prepare batches; 0 prepares them in the trainer's own.
         device: "auto" takes a CUDA GPU where there is one.
         mixture: how batches are drawn.
-        weights: per task its share of positions.
+        weights: per task or pattern its share of positions (see `Mixture`).
         accumulate: batches whose gradients make up one step, for steps that do not fit into memory at once.
         gradient_checkpointing: compute each block anew in the backward pass rather than keep what it computed: a third
             more work, for a fraction of the memory.
@@ -161,7 +161,8 @@ class Trainer:
             loss = (losses * weights).sum() / total
             loss.backward()
             whole += loss.item()
-            parts.append((losses.detach(), tasks))
+            counts = weights > 0
+            parts.append((losses.detach()[counts], tasks[counts]))
         whole = distributed.total(whole, self.device)
         if not math.isfinite(whole):
             raise OpengatoError(

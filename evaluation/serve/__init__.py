@@ -36,6 +36,7 @@ class ServeConfig:
         plugins: files of the user that register tasks.
         threads: of PyTorch; 0 leaves its own choice.
         device: "auto" takes a CUDA GPU where there is one.
+        precision: of the weights: fp32, bf16 or int8.
     """
 
     agent: str = "first-light"
@@ -53,6 +54,7 @@ class ServeConfig:
     plugins: list[str] = field(default_factory=list)
     threads: int = 0
     device: str = "auto"
+    precision: str = "fp32"
 
 
 def run(config: ServeConfig, as_json: bool) -> None:
@@ -100,7 +102,8 @@ async def _serve(config: ServeConfig, token: str) -> None:
     registry.load_plugins(config.plugins)
     if config.threads:
         torch.set_num_threads(config.threads)
-    catalogue = Catalogue(Agent.load(config.agent, pick_device(config.device)), config.tasks, config.data_dir)
+    agent = Agent.load(config.agent, pick_device(config.device), config.precision)
+    catalogue = Catalogue(agent, config.tasks, config.data_dir)
     tls = None
     if config.certificate:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -8,7 +8,8 @@ from typing import Any
 from opengato.tasks.registry import register
 from opengato.tasks.worlds import published, world
 
-HELD_OUT = ("pickup-dist", "put-next-local")
+# Two levels, and those that are the same in another size.
+HELD_OUT = ("pickup-dist", "pickup-dist-debug", "put-next-local", "put-next-local-s5n3", "put-next-local-s6n4")
 DEMONSTRATORS = {"bot": "opengato.envs.gridworld.expert:Bot", "planner": "opengato.envs.gridworld.planner:Planner"}
 # In words that the shipped agent was trained with; the other levels say what their missions have in common.
 INSTRUCTIONS = {

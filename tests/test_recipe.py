@@ -1,0 +1,39 @@
+"""Recipes: every command of each is one that the command line takes, and they run in order."""
+
+from __future__ import annotations
+
+import shlex
+from importlib.resources import files
+
+import pytest
+
+from opengato import recipe
+from opengato.cli import COMMANDS, _import, compose, main
+from opengato.errors import UnknownNameError
+from opengato.tasks import registry
+
+NAMES = sorted(p.name.removesuffix(".yaml") for p in (files("opengato.configs") / "recipe").iterdir() if p.name.endswith(".yaml"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_is_legal(name: str) -> None:
+    for line in recipe.read(name):
+        command, *words = shlex.split(line)
+        config = compose(command, _import(COMMANDS[command][0]), words)
+        assert registry.find(list(config.tasks)) if command == "collect" else True
+
+
+def test_commands_run_in_order_from_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+    monkeypatch.setattr(recipe, "read", lambda name: ["list families", "doctor", "data verify data_dir=x"])
+    monkeypatch.setattr("opengato.cli.run", lambda command, words, as_json: ran.append((command, words)) or 0)
+    recipe.run(recipe.RecipeConfig(start=2), False)
+    assert ran == [("doctor", []), ("data verify", ["data_dir=x"])]
+    with pytest.raises(UnknownNameError, match="nobody"):
+        monkeypatch.undo()
+        recipe.read("nobody")
+
+
+def test_a_dry_run_says_and_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["recipe", "name=generalist", "dry=true"]) == 0
+    assert "opengato train preset=generalist" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+../../opengato/recipe.py
