@@ -8,7 +8,7 @@ come this way.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -18,7 +18,11 @@ import torch
 from opengato.agent.codec import Codec, Timesteps
 from opengato.agent.layout import MAX_POOLED_TEXT, Layout, pictures
 
+MAX_CHOICES = 8  # words that one place had, or never had
 ROLE_SEPARATOR, ROLE_OBSERVATION, ROLE_ACTION, ROLE_INSTRUCTION = range(4)
+
+
+Gaps = Sequence[tuple[Sequence[int], Sequence[int]]]
 
 
 class Tensors:
@@ -113,10 +117,18 @@ class Targets(Tensors):
 
 @dataclass
 class WordTargets(Tensors):
-    """Text tokens to predict: source, ids, weight and task, each [n]."""
+    """Text tokens to predict.
+
+    Args:
+        source, ids, weight, task: [n] each, as in `Targets`.
+        shown, unshown: int64 [n, words], ids that this place had elsewhere and never had, filled up with -1; see
+            `training/unshown.py`.
+    """
 
     source: torch.Tensor
     ids: torch.Tensor
+    shown: torch.Tensor
+    unshown: torch.Tensor
     weight: torch.Tensor
     task: torch.Tensor
 
@@ -153,6 +165,7 @@ class Pieces:
     def add(
         self, layout: Layout, codec: Codec, steps: Timesteps, starts: np.ndarray, *,
         task: int = 0, weight: float = 0.0, keep: np.ndarray | None = None,
+        gaps: Gaps | None = None,
     ) -> None:  # fmt: skip
         """Lay out T whole timesteps.
 
@@ -163,10 +176,11 @@ class Pieces:
             task: number under which losses are reported.
             weight: of each timestep's loss; 0 asks for no prediction.
             keep: bool [T], False hides that action from later timesteps.
+            gaps: per word of the replies, ends included, the words that this place had and never had (`training/unshown.py`).
         """
         action_start = self.observe(layout, codec, steps, starts)
         if steps.replies is not None:
-            self._reply(codec, steps.replies, action_start, task, weight)
+            self._reply(codec, steps.replies, action_start, task, weight, gaps)
         elif steps.actions is not None:
             tokens = codec.action_scale.tokens(steps.actions)
             if layout.action_positions:
@@ -244,7 +258,10 @@ class Pieces:
         weights, tasks = np.full(len(tokens), weight, np.float32), np.full(len(tokens), task)
         self._put(("targets", layout.slot, size, layout.pooled), facts, source, tokens, weights, tasks)
 
-    def _reply(self, codec: Codec, replies: list[list[int]], start: np.ndarray, task: int, weight: float) -> None:
+    def _reply(
+        self, codec: Codec, replies: list[list[int]], start: np.ndarray, task: int, weight: float,
+        gaps: Gaps | None,
+    ) -> None:  # fmt: skip
         closed = [[*ids, codec.vocabulary.end_id] for ids in replies]
         self.text(closed, start, ROLE_ACTION)
         if weight:
@@ -252,9 +269,12 @@ class Pieces:
             ids = np.concatenate([np.asarray(ids, np.int64) for ids in closed])
             index = np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts)
             source = np.repeat(start, counts) + index - 1
-            self._put(
-                ("word_targets",), {}, source, ids, np.full(len(ids), weight, np.float32), np.full(len(ids), task)
-            )
+            choices = np.full((2, len(ids), MAX_CHOICES), -1)
+            for number, pair in enumerate(gaps or ()):
+                for row, words in zip(choices[:, number], pair, strict=True):
+                    row[: len(words)] = words[:MAX_CHOICES]
+            weights, tasks = np.full(len(ids), weight, np.float32), np.full(len(ids), task)
+            self._put(("word_targets",), {}, source, ids, *choices, weights, tasks)
 
     def _put(self, key: tuple[Any, ...], facts: dict[str, Any], *arrays: np.ndarray) -> None:
         self._facts.setdefault(key, facts)

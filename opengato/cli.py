@@ -65,6 +65,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.evaluation.fewshot:run",
         "learn a task from 1, 3, 10, … demonstrations, beside other learners",
     ),
+    "prompts": (
+        "opengato.evaluation.prompt_study:PromptsConfig",
+        "opengato.evaluation.prompt_study:run",
+        "does the agent listen: right prompts, none and a wrong one on the same seeds",
+    ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),

@@ -37,6 +37,10 @@ class MissingExtraError(OpengatoError):
         )
 
 
+class EpisodeRefused(OpengatoError):
+    """An episode that its demonstrator does not want to be kept."""
+
+
 class SpaceError(OpengatoError):
     """A space that cannot become tokens; names the path of the offending entry."""
 

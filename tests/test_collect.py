@@ -335,3 +335,16 @@ collect(CollectConfig(workers=2, **{settings}))
 def test_workers_do_not_import_torch() -> None:
     code = "import sys, opengato.training.staging; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def test_a_dataset_larger_than_allowed_is_refused_early_and_goes_on_when_allowed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("opengato.training.collect.ANNOUNCED", 0)
+    with pytest.raises(OpengatoError, match=r"6 episodes would take about .* GB, more than .*max_gb allows.*Next"):
+        collect(config(tmp_path, "odd/follow", max_gb=1e-7))
+    (summary,) = collect(config(tmp_path, "odd/follow"))
+    assert summary["episodes"] == 6
+    told = capsys.readouterr().err
+    assert "GB for 6 episodes" in told
+    assert "going on after" in told, "what was recorded before is not recorded again"

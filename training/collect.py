@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from .workers import ProcessPool, SerialPool, core_count
 
 __all__ = ["CollectConfig", "collect", "run_episode"]
 
+FIRST_FEW = 3  # episodes from which the size of all is reckoned
+ANNOUNCED = 1e8  # bytes; a smaller dataset is no news
+HUMAN = "opengato.training.human:Human"
 Pool = ProcessPool | SerialPool
 
 
@@ -47,7 +51,10 @@ class CollectConfig:
         seed: of the first episode; the next have the next seeds.
         max_steps: cap on an episode's steps, None for the card's or the environment's own.
         timeout_s: a longer episode is given up (with workers, not in this process).
+        max_gb: gigabytes that a task's dataset may take; 0 for as many as there are. What it will take is said, and held against this
+            and against the free disk, after its first episodes.
         overwrite: collect again where another dataset lies.
+        demonstrator: who shows it in place of the card's own: "human" (`human.py`), or the import path `module:name` of one.
         plugins: files of the user that register tasks.
     """
 
@@ -61,7 +68,9 @@ class CollectConfig:
     seed: int = 0
     max_steps: int | None = None
     timeout_s: float = 900.0
+    max_gb: float = 0.0
     overwrite: bool = False
+    demonstrator: str = ""
     plugins: list[str] = field(default_factory=list)
 
     def check(self) -> None:
@@ -75,6 +84,7 @@ class CollectConfig:
             "seed": (self.seed >= 0, "0 or more"),
             "max_steps": (self.max_steps is None or self.max_steps >= 1, "1 or more, or null"),
             "timeout_s": (self.timeout_s > 0, "more than 0"),
+            "max_gb": (self.max_gb >= 0, "0 (no cap) or more"),
         }
         for name, (fine, values) in legal.items():
             if not fine:
@@ -102,7 +112,11 @@ def collect(config: CollectConfig, cards: Sequence[Card] | None = None) -> list[
     """
     config.check()
     registry.load_plugins(config.plugins)
+    if config.demonstrator == "human":  # one person, one window; who has thrown an episode away decides what is kept
+        config = replace(config, demonstrator=HUMAN, workers=1)
     cards = _cards(config) if cards is None else list(cards)
+    if config.demonstrator:
+        cards = [replace(card, demonstrator=config.demonstrator) for card in cards]
     for card in cards:
         if card.missing_modules:
             raise MissingExtraError(f"task {card.id!r}", card.extra or "", card.missing_modules)
@@ -127,7 +141,7 @@ def _cards(config: CollectConfig) -> list[Card]:
     if not config.tasks:
         raise OpengatoError("which tasks? Next: opengato collect 'tasks=[control/walker-walk]', or a pattern")
     found = registry.find(config.tasks)
-    shown = [card for card in found if card.id in config.tasks or (card.available and card.demonstrator is not None)]
+    shown = [card for card in found if card.id in config.tasks or (card.available and (card.demonstrator is not None or config.demonstrator))]
     if len(shown) < len(found):
         say("collect", f"{len(found) - len(shown)} of {len(found)} tasks have no demonstrator here, and are left out")
     return shown
@@ -218,7 +232,7 @@ class Collection:
         return self._summary(time.perf_counter() - began, steps)
 
     def _run_episodes(self, pool: Pool, staging: Staging, progress: CollectProgress, known: int) -> None:
-        selection = self.selection
+        selection, announced = self.selection, False
         for record in staging.records():
             selection.add(record["seed"], record)
         if selection.records:
@@ -237,14 +251,32 @@ class Collection:
                 selection.add(job["seed"], result)
                 new_steps += result.get("steps", 0)
             progress.update(known + selection.kept, selection.attempted, new_steps)
+            if not announced and selection.kept >= min(FIRST_FEW, selection.goal):
+                announced = True
+                self._announce_size(staging, progress)
             problem = selection.problem()
             if problem is not None:
                 raise OpengatoError(f"task {self.card.id!r}: {problem}")
+
+    def _announce_size(self, staging: Staging, progress: CollectProgress) -> None:
+        """Say what the dataset will take. Raises OpengatoError where that is more than there is, or than may be."""
+        sizes = [path.stat().st_size for path in staging.path.glob("*.h5")]
+        size, free = sum(sizes) / max(1, len(sizes)) * self.selection.goal, shutil.disk_usage(staging.path).free
+        if size > ANNOUNCED:
+            progress.say(f"about {size / 1e9:.1f} GB for {self.selection.goal} episodes; {free / 1e9:.0f} GB are free")
+        most = min(free, self.config.max_gb * 1e9 or np.inf)
+        if size > most:
+            raise OpengatoError(
+                f"task {self.card.id!r}: {self.selection.goal} episodes would take about {size / 1e9:.3g} GB, more than the "
+                f"{most / 1e9:.3g} GB that {'are free' if most == free else 'max_gb allows'}. "
+                "Next: fewer episodes, a larger max_gb, or another data_dir."
+            )
 
     def _job(self, seed: int, staging: Staging) -> dict[str, Any]:
         return {
             "task": self.card.id,
             "seed": seed,
+            "demonstrator": self.config.demonstrator,
             "noise": self.config.noise,
             "noise_fraction": self.config.noise_fraction,
             "max_steps": self.max_steps,

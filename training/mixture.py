@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from opengato.agent.prompt import place, prompt_positions, tail
 from opengato.training.arrays import TaskArrays
 from opengato.training.noise import noisy
 from opengato.training.shifts import shifted
+from opengato.training.unshown import Unshown
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class MixtureConfig:
             memory.
         shift: pixels by which the pictures of a sequence are moved at most (`shifts.py`).
         noise: per pattern of tasks the noise on what is sensed (`noise.py`); a later pattern wins.
+        unshown: per pattern of tasks with text actions, how many words before a word make its context where what a
+            context never had is not held against the agent (`unshown.py`); a later pattern wins.
     """
 
     rows: int = 32
@@ -46,12 +50,19 @@ class MixtureConfig:
     short_history: float = 0.5
     shift: int = 0
     noise: dict[str, float] = field(default_factory=dict)
+    unshown: dict[str, int] = field(default_factory=dict)
 
 
 def shares(tasks: Sequence[str], weights: Mapping[str, float]) -> np.ndarray:
     """Weight of each task, float [tasks]; see `Mixture`."""
     winner = [next((p for p in reversed(list(weights)) if fnmatchcase(task, p)), None) for task in tasks]
     return np.asarray([1.0 if p is None else weights[p] / winner.count(p) for p in winner])
+
+
+def _last(settings: Mapping[str, Any], task: str) -> Any:
+    """The setting of the last pattern that the task matches, None where none does."""
+    found = [value for pattern, value in settings.items() if fnmatchcase(task, pattern)]
+    return found[-1] if found else None
 
 
 class Mixture:
@@ -76,8 +87,12 @@ class Mixture:
         # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()
-        noise = [[share for pattern, share in config.noise.items() if fnmatchcase(t.task, pattern)] for t in self.tasks]
-        self.noise = [shares[-1] if shares else 0.0 for shares in noise]
+        self.noise = [_last(config.noise, task.task) or 0.0 for task in self.tasks]
+        longest = [_last(config.unshown, task.task) for task in self.tasks]
+        self.unshown = [
+            Unshown(task, words, task.codec.vocabulary.end_id) if words else None
+            for task, words in zip(self.tasks, longest, strict=True)
+        ]
 
     def batch(self, step: int) -> Batch:
         """The batch of a step."""
@@ -120,7 +135,9 @@ class Mixture:
             steps = noisy(steps, task.codec.observation_scale, self.noise[index], rng)
         keep = np.full(fits, rng.random() >= config.hide_actions)
         begins = start + prompt + np.cumsum(sizes) - sizes
-        pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep)
+        unshown = self.unshown[index]
+        gaps = unshown.of(steps) if unshown else None
+        pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep, gaps=gaps)
         total = prompt + int(sizes.sum())
         where = (row, slice(used, used + total))
         self._position[where] = np.arange(total)

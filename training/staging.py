@@ -9,13 +9,14 @@ import shutil
 import sys
 import time
 import traceback
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from opengato.errors import ObservationError, OpengatoError, UnknownNameError
+from opengato.errors import EpisodeRefused, ObservationError, OpengatoError, UnknownNameError
 from opengato.tasks import registry
 
 from .dataset_folder import dataset_path
@@ -124,7 +125,7 @@ class EpisodeRunner:
         """Run one episode and stage it.
 
         Args:
-            job: `task, seed, noise, noise_fraction, max_steps, only_success, staging, plugins`.
+            job: `task, seed, demonstrator, noise, noise_fraction, max_steps, only_success, staging, plugins`.
 
         Returns:
             A record `{seed, steps, return, success, noise, staged, seconds}`, `{failed: why}` for an episode that went
@@ -139,6 +140,8 @@ class EpisodeRunner:
             return {"fatal": f"{'' if known else type(error).__name__ + ': '}{error}{hint}"}
         try:
             return self._run(job)
+        except EpisodeRefused as error:
+            return {"failed": str(error)}
         except OpengatoError as error:
             if not isinstance(error, ObservationError):
                 return {"fatal": str(error)}
@@ -152,6 +155,7 @@ class EpisodeRunner:
     def close(self) -> None:
         """Close the environment."""
         env, self._env, self._task = self._env, None, None
+        getattr(self._demonstrator, "close", lambda: None)()
         if env is not None:
             with contextlib.suppress(Exception):  # a broken environment may break again, and is given up anyway
                 env.close()
@@ -162,6 +166,8 @@ class EpisodeRunner:
         self.close()
         registry.load_plugins(job["plugins"])
         card = registry.get(job["task"])
+        if job["demonstrator"]:
+            card = replace(card, demonstrator=job["demonstrator"])
         self._env = card.make()
         self._demonstrator = card.make_demonstrator()
         body = Path(job["staging"]) / "body.json"

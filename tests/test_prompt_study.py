@@ -1,0 +1,40 @@
+"""The study of prompts: paired seeds, resumed where it was, a table that says what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from opengato.agent import Agent
+from opengato.agent.config import preset
+from opengato.evaluation import prompt_study
+from opengato.evaluation.prompt_study import PromptsConfig, differences, study, table
+
+
+def test_every_prompt_is_played_on_the_same_seeds_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Agent.new(preset("nano")).save(tmp_path / "agent")
+    config = PromptsConfig(
+        agent=str(tmp_path / "agent"), tasks=["gridworld/go-to-obj-s4", "gridworld/go-to-red-ball-no-dists"], episodes=3,
+        data_dir=str(tmp_path / "data"), out=str(tmp_path / "out"),
+    )  # fmt: skip
+    found = study(config)
+    assert len(found["rows"]) == 10
+    assert len({tuple(row["scores"]) for row in found["rows"]}) == 1, "the same seeds"
+    assert {row["task"] for row in found["differences"]} == set(config.tasks)
+    wrong = next(row for row in found["rows"] if row["prompt"] == "wrong")
+    assert "a demonstration of gridworld/" in wrong["prompt_text"], "of another task in the same body"
+    assert table(found).count("\n") == 3
+
+    monkeypatch.setattr(prompt_study, "evaluate", lambda *_, **__: pytest.fail("it was played already"))
+    assert study(config)["rows"] == found["rows"]
+
+
+def test_a_difference_is_taken_seed_by_seed() -> None:
+    rows = [
+        {"task": "a/b", "prompt": "demonstration", "scores": {"1": 10.0, "2": 50.0, "3": 90.0}},
+        {"task": "a/b", "prompt": "wrong", "scores": {"2": 40.0, "3": 80.0, "1": 0.0}},
+    ]
+    (found,) = differences(rows)
+    assert found["difference"] == 10.0
+    assert tuple(found["interval"]) == (10.0, 10.0)

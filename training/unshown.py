@@ -1,0 +1,91 @@
+"""Answers that a context never had in the demonstrations, though contexts like it did: not held against the agent.
+
+Where no red ball was ever shown, "ball" is never the answer to a question that says "red", and the surest way to a low loss is
+to learn that it cannot be: from the words alone, without a look at the picture. Then the agent is blind to the first red
+ball it meets. So a word that a context never had, while the same context with one other word in it did, is left
+out of the choice that is scored there: whether red balls look like balls is then decided by balls of other colours.
+Only the demonstrations are counted, nothing is known of the test. Methods of this kind: Clark et al. 2019, "Don't Take the
+Easy Way Out"; for pairs that were never shown, Atzmon et al. 2020.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from opengato.agent.codec import Timesteps
+from opengato.training.arrays import TaskArrays
+
+OFTEN = 50  # a context must have been seen so often before what it lacks counts as a gap
+SAMPLE = 60_000  # timesteps that are counted
+BREAK, ANY = -1, -2  # in a context: the end of a question or an answer; any one word
+
+Context = tuple[int, ...]
+
+
+class Unshown:
+    """The gaps of one task.
+
+    Args:
+        task: demonstrations whose actions are text.
+        longest: words before an answer's word that make its context, at most; contexts of 2 words and more are looked at.
+        end: token that ends an answer.
+    """
+
+    def __init__(self, task: TaskArrays, longest: int, end: int) -> None:
+        self.longest, self.end = longest, end
+        shown: dict[Context, Counter[int]] = defaultdict(Counter)
+        seen = 0
+        for episode in range(len(task)):
+            if seen >= SAMPLE:
+                break
+            steps = task.episode(episode)
+            seen += len(steps)
+            for context, word in self._stream(steps):
+                for length in range(2, len(context) + 1):
+                    shown[context[-length:]][word] += 1
+        words = {context: set(found) for context, found in shown.items() if found.total() >= OFTEN and len(found) > 1}
+        like: dict[Context, list[Context]] = defaultdict(list)
+        for context in words:
+            for blank in _blanks(context):
+                like[blank].append(context)
+        self.gaps: dict[Context, tuple[set[int], set[int]]] = {}
+        for context, own in words.items():
+            others = (words[other] for blank in _blanks(context) for other in like[blank])
+            # Alternatives to its own words: what stands beside all of them elsewhere, and is not a crowd.
+            gap = set().union(*(other - own for other in others if own < other and len(other) <= 2 * len(own)))
+            if gap:
+                self.gaps[context] = own, gap
+
+    def of(self, steps: Timesteps) -> list[tuple[list[int], list[int]]]:
+        """Per word of the replies, ends included: the words that its context had, and those of its gap; both empty where there
+        is none."""
+        out = []
+        for context, word in self._stream(steps):
+            shown: set[int] = set()
+            gap: set[int] = set()
+            for length in range(2, len(context) + 1):
+                own, missing = self.gaps.get(context[-length:], ((), ()))
+                shown |= set(own)
+                gap |= set(missing)
+            gap -= {word}
+            out.append((sorted((shown | {word}) - gap), sorted(gap)) if gap else ([], []))
+        return out
+
+    def _stream(self, steps: Timesteps) -> list[tuple[Context, int]]:
+        """Each word of the replies with the words before it."""
+        out, before = [], [BREAK]
+        texts: Sequence[Sequence[list[int]]] = list(steps.texts.values())
+        for number, reply in enumerate(steps.replies or []):
+            for text in texts:
+                before += [*text[number], BREAK]
+            for word in [*reply, self.end]:
+                out.append((tuple(before[-self.longest :]), word))
+                before.append(word)
+            before.append(BREAK)
+        return out
+
+
+def _blanks(context: Context) -> list[Context]:
+    """The context with each of its words blank in turn."""
+    return [(*context[:place], ANY, *context[place + 1 :]) for place in range(len(context))]
