@@ -10,9 +10,12 @@ import pytest
 from opengato.envs.arm import make
 from opengato.envs.arm.env import HALF_HEIGHT, MAX_STEPS, ArmEnv
 from opengato.envs.arm.expert import ArmExpert
+from opengato.envs.arm.goals import BESIDE
 from opengato.envs.arm.kinematics import joints_for
 from opengato.envs.arm.scene import AREA, MAX_OBJECTS, SHAPES, SceneObject, SceneRenderer
 from opengato.errors import OpengatoError, UnknownNameError
+from opengato.tasks import registry
+from opengato.tasks.families.arm import TRIPLETS
 
 TASKS = [
     ("reach", "red"),
@@ -20,6 +23,7 @@ TASKS = [
     ("stack", "red", "blue"),
     ("stack", "red", "green"),
     ("stack", "blue", "green"),
+    ("place", "green", "red"),
 ]
 
 
@@ -46,6 +50,35 @@ def test_demonstrator_succeeds_even_when_disturbed(task: tuple[str, ...]) -> Non
         assert success
         assert total == pytest.approx(1.0)
         assert steps < 200
+
+
+@pytest.mark.parametrize("number", range(1, 6))
+def test_every_basket_can_be_stacked_and_placed_in(number: int) -> None:
+    for goal in ("stack", "place"):
+        env = make(goal, "green", "blue", shapes=TRIPLETS[number - 1], cameras=False)
+        success, total, steps = run(env, number)
+        assert success and total == pytest.approx(1.0) and steps < 200
+
+
+def test_what_lies_beside_another_from_the_start_is_not_placed() -> None:
+    env = make("place", "red", "blue", cameras=False)
+    env.reset(seed=0)
+    body: ArmEnv = env.unwrapped  # type: ignore[assignment]
+    start = body.model.joint("red").qposadr[0]
+    body.data.qpos[start : start + 2] = body.object_position("blue")[:2] + [0, sum(BESIDE) / 2]
+    mujoco.mj_forward(body.model, body.data)
+    assert BESIDE[0] < body.horizontal_distance("red", "blue") < BESIDE[1]
+    assert not body.goal.met(body)
+    assert body.goal.progress(body) < 0.2
+
+
+def test_baskets_four_and_five_and_one_pair_are_held_out() -> None:
+    held_out = {card.id for card in registry.find("arm/*", split="held_out")}
+    assert len(registry.find("arm/*")) == 90
+    assert held_out == {
+        card.id for card in registry.find("arm/*")
+        if card.id.endswith(("-triplet-4", "-triplet-5")) or "stack-blue-on-green" in card.id
+    }  # fmt: skip
 
 
 def test_same_seed_and_actions_give_the_same_bytes() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from opengato.envs.arm.env import GRIP, OPEN, RATE, SPEED, TURN, ArmEnv
-from opengato.envs.arm.goals import HOVER, LIFT_HEIGHT, Lift, Reach, Stack
+from opengato.envs.arm.goals import BESIDE, HOVER, LIFT_HEIGHT, Lift, Place, Reach, Stack
 from opengato.envs.arm.objects import SYMMETRY
 
 GAIN = 0.35  # share of the way to the point that one step covers, up to full speed
@@ -40,6 +40,8 @@ class ArmExpert:
         if isinstance(goal, Reach):
             above = env.object_position(goal.top) + [0.0, 0.0, HOVER]
             return _steer(env, above, _aligned(env, goal.top), OPEN)
+        if isinstance(goal, Place) and (goal.resting(env) or _set_down(env, goal)):
+            return _let_go(env, goal.top, yaw)
         if isinstance(goal, Stack) and _placed(env, goal):
             return _let_go(env, goal.top, yaw)
         if not _grasped(env, goal.top):
@@ -48,6 +50,11 @@ class ArmExpert:
             place = env.object_position(goal.top)
             place[2] = env.half_height + LIFT_HEIGHT + 0.03
             return _carry(env, goal.top, place, yaw)
+        if isinstance(goal, Place):
+            now = env.object_position(goal.top)
+            if not goal.carried:  # straight up first: an object that lies there already must still be carried
+                return _carry(env, goal.top, now + [0.0, 0.0, 0.05], yaw)
+            return _carry(env, goal.top, _funnel(_beside(env, goal), now), yaw)
         place = env.object_position(goal.bottom or "")
         place[2] += 2 * env.half_height
         return _carry(env, goal.top, _funnel(place, env.object_position(goal.top)), yaw)
@@ -118,3 +125,21 @@ def _let_go(env: ArmEnv, color: str, yaw: float) -> np.ndarray:
     if free or now[2] - env.object_position(color)[2] > 0.02:
         point[2] = env.object_position(color)[2] + 0.08
     return _steer(env, point, yaw, OPEN)
+
+
+def _beside(env: ArmEnv, goal: Place) -> np.ndarray:
+    """The place beside the other object that has most room around it, metres [3]: of eight, those near the basket's middle first."""
+    assert goal.bottom is not None
+    centre = env.object_position(goal.bottom)
+    angles = np.arange(8) * np.pi / 4
+    places = centre[:2] + sum(BESIDE) / 2 * np.stack([np.cos(angles), np.sin(angles)], 1)
+    others = [env.object_position(color)[:2] for color in env.shapes if color not in (goal.top, goal.bottom)]
+    room = np.min([np.linalg.norm(places - other, axis=1) for other in others], axis=0) if others else np.ones(len(places))
+    best = int(np.argmax(np.minimum(room, 0.12) - np.linalg.norm(places, axis=1)))
+    return np.array([*places[best], env.half_height + 0.002])
+
+
+def _set_down(env: ArmEnv, goal: Place) -> bool:
+    """Whether the carried object stands on the floor where it may be let go."""
+    offset = env.object_position(goal.top) - _beside(env, goal)
+    return goal.carried and float(np.linalg.norm(offset[:2])) < 0.014 and abs(env.height(goal.top)) < 0.004

@@ -8,11 +8,13 @@ holds. A step's reward is by how much the best progress of the episode grew, so 
 | reach | 0.30  |      |        |      |         | 0.70 |
 | lift  | 0.15  | 0.25 | 0.30   |      |         | 0.30 |
 | stack | 0.15  | 0.20 | 0.15   | 0.15 | 0.10    | 0.25 |
+| place | 0.15  | 0.20 | 0.15   | 0.15 | 0.10    | 0.25 |
 
 reach: 1 − d / d₀, d the distance of the fingertips from the object (`reach`: a point above it), d₀ that at reset.
 held: both fingers touch the object. lifted, while held: the object's height over the floor / 6 cm.
 over, while held: lifted × (1 − horizontal distance to the other object / that at reset).
-resting: the object lies on the other and is not held; then the earlier stages count in full.
+resting: the object lies on the other (`place`: on the floor beside it, having been lifted) and is not held; then the earlier
+stages count in full. `place` counts the distance to the nearest place beside the other object as the way over.
 kept: share of the half second for which the goal has been met without a break.
 """
 
@@ -34,6 +36,8 @@ LIFT_HEIGHT = 0.06  # metres
 HOVER = 0.06  # metres above the object's centre, where `reach` wants the fingertips
 HOVER_TOLERANCE = 0.02
 APART = 0.04  # metres that the fingertips must be above the stacked object's centre
+BESIDE = (0.058, 0.095)  # metres between the centres of two objects that lie beside each other without touching
+CARRIED = 0.03  # metres that an object must have been lifted before it counts as placed
 STACK_TOLERANCE = (0.02, 0.006)  # metres, horizontal and vertical
 
 
@@ -149,7 +153,42 @@ class Stack(Goal):
         return 0.35 + 0.15 * lifted + 0.15 * over * lifted
 
 
-_GOALS: dict[str, type[Goal]] = {"reach": Reach, "lift": Lift, "stack": Stack}
+class Place(Goal):
+    """Lift an object, set it down beside another and let go of it."""
+
+    def reset(self, env: ArmEnv) -> None:
+        self.carried = False
+        self._apart = max(self._away(env), 0.05)
+        super().reset(env)
+
+    def _away(self, env: ArmEnv) -> float:
+        """Metres that the object is too near or too far, horizontally."""
+        near, far = BESIDE
+        distance = env.horizontal_distance(self.top, self.bottom or "")
+        return max(near - distance, distance - far, 0.0)
+
+    def resting(self, env: ArmEnv) -> bool:
+        """Whether the object was carried, lies on the floor beside the other, and nobody holds it."""
+        self.carried = self.carried or (env.held(self.top) and env.height(self.top) > CARRIED)
+        down = abs(env.height(self.top)) < STACK_TOLERANCE[1]
+        return self.carried and down and not self._away(env) and not env.touched_by_fingers(self.top)
+
+    def met(self, env: ArmEnv) -> bool:
+        away = env.gripper_position()[2] - env.object_position(self.top)[2]
+        return self.resting(env) and away > APART and env.speed(self.top) < 0.05
+
+    def progress(self, env: ArmEnv) -> float:
+        if self.resting(env):
+            return 0.75 + 0.25 * self.kept
+        if not env.held(self.top):
+            return 0.15 * self._reach(env)
+        lifted = 1.0 if self.carried else float(np.clip(env.height(self.top) / CARRIED, 0.0, 1.0))
+        over = float(np.clip(1 - self._away(env) / self._apart, 0.0, 1.0))
+        return 0.35 + 0.15 * lifted + 0.15 * over * lifted
+
+
+_GOALS: dict[str, type[Goal]] = {"reach": Reach, "lift": Lift, "stack": Stack, "place": Place}
+_TWO_OBJECTS = ("stack", "place")
 
 
 def make_goal(kind: str, top: str, bottom: str | None = None) -> Goal:
@@ -157,13 +196,13 @@ def make_goal(kind: str, top: str, bottom: str | None = None) -> Goal:
 
     Raises:
         UnknownNameError: there is no such goal or colour.
-        OpengatoError: `stack` lacks its second colour, or has the same twice.
+        OpengatoError: `stack` or `place` lacks its second colour, or has the same twice.
     """
     if kind not in _GOALS:
         raise UnknownNameError("goal", kind, _GOALS, "Next: choose one of them.")
     for color in filter(None, (top, bottom)):
         if color not in COLORS:
             raise UnknownNameError("color", color, COLORS, "Next: choose one of them.")
-    if kind == "stack" and bottom in (None, top):
-        raise OpengatoError(f"stack of {top!r} on {bottom!r}. Next: name two different colours.")
+    if kind in _TWO_OBJECTS and bottom in (None, top):
+        raise OpengatoError(f"{kind} of {top!r} and {bottom!r}. Next: name two different colours.")
     return _GOALS[kind](top, bottom)
