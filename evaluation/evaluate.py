@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from opengato.envs.real.disturb import Disturbance
-from opengato.envs.real.disturbed import Disturbed
+from opengato.envs.real.disturbed import RATE_HZ, Disturbed
+from opengato.envs.real.spread import Spread, read
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.policies import DemonstratorPolicy, Policy, RandomPolicy
@@ -28,7 +29,6 @@ from opengato.tasks.card import Card
 BASELINES = ("random", "demonstrator")
 RESULTS = "results.json"
 BATCH = 32  # environments at a time
-RATE_HZ = 20.0  # of a task whose card names no rate, where delays need one
 CLIPS_JOINED = 8  # episodes of text that may go into one video
 TRANSCRIPTS = 8  # episodes of text whose turns are kept in a row
 Row = dict[str, Any]
@@ -53,7 +53,7 @@ class EvaluateConfig:
         stage: "before", "after" or "scratch" in a comparison around fine-tuning, else "".
         device: where the agent runs; "auto" takes a CUDA GPU where there is one.
         precision: of the agent's weights: fp32, bf16 or int8.
-        disturbance: what goes wrong, e.g. `{latency_ms: 100, noise: 0.02}`; see `opengato.envs.real.disturb`.
+        disturbance: what goes wrong, e.g. `{latency_ms: 100, mass: [0.5, 2]}`; see `opengato.envs.real.disturb` and `spread`.
         robustness: "sheet" plays every task under each of a set of disturbances (`robustness.py`).
     """
 
@@ -103,7 +103,7 @@ class MakeTask:
     task: str
     plugins: tuple[str, ...] = ()
     draw: bool = False
-    disturbance: Disturbance | None = None
+    disturbance: Disturbance | Spread | None = None
 
     def __call__(self) -> Any:
         registry.load_plugins(self.plugins)
@@ -165,7 +165,7 @@ def _check(config: EvaluateConfig) -> list[Card]:
             raise OpengatoError(f"{name} must be 0 or more, got {getattr(config, name)}. Next: {name}=0")
     if config.max_steps is not None and config.max_steps < 1:
         raise OpengatoError(f"max_steps must be at least 1, got {config.max_steps}. Next: leave it out")
-    disturbance_of(config)
+    read(config.disturbance)
     cases(config.episodes, config.seed)
     cards = registry.find(config.tasks)
     for card in cards:
@@ -174,17 +174,6 @@ def _check(config: EvaluateConfig) -> list[Card]:
         if config.agent == "demonstrator" and card.demonstrator is None:
             raise OpengatoError(f"{card.id} has no demonstrator. Next: leave it out, or agent=random")
     return cards
-
-
-def disturbance_of(config: EvaluateConfig) -> Disturbance | None:
-    """What goes wrong, None for nothing. Raises OpengatoError where a name or a value is illegal."""
-    known = sorted(Disturbance.__dataclass_fields__)
-    for name, value in config.disturbance.items():
-        if name not in known:
-            raise UnknownNameError("disturbance", name, known, "Next: disturbance={latency_ms: 100}")
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            raise OpengatoError(f"disturbance.{name} is {value!r}; legal: a number.")
-    return Disturbance(**config.disturbance) if config.disturbance else None
 
 
 def load_agent(name: str, device: str, precision: str) -> Any:
@@ -226,7 +215,7 @@ def _speaks(space: Any) -> bool:
 
 
 def _make_stage(config: EvaluateConfig, card: Card) -> Stage | WorkerStage:
-    disturbance = disturbance_of(config)
+    disturbance = read(config.disturbance)
     make = MakeTask(card.id, tuple(map(str, config.plugins)), config.video > 0, disturbance)
     probe = make()
     text = _speaks(probe.action_space)

@@ -18,12 +18,12 @@ import numpy as np
 from gymnasium import spaces
 
 from opengato.envs.real.disturb import Disturbance
+from opengato.envs.real.disturbed import RATE_HZ
 from opengato.envs.real.robot import check_twin, signals_of
 from opengato.envs.real.safety import Safety
 from opengato.envs.real.twin import Twin, TwinRobot, limits_of
 from opengato.errors import OpengatoError
 from opengato.evaluation.control_loop import ControlLoop, OnLate
-from opengato.evaluation.evaluate import RATE_HZ
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.prompts import make_prompt
 from opengato.evaluation.provenance import commit, machine

@@ -12,6 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from opengato.envs.real.spread import read as read_disturbance
 from opengato.errors import MissingExtraError, OpengatoError
 from opengato.tasks import registry
 from opengato.tasks.card import Card
@@ -55,6 +56,8 @@ class CollectConfig:
             and against the free disk, after its first episodes.
         overwrite: collect again where another dataset lies.
         demonstrator: who shows it in place of the card's own: "human" (`human.py`), or the import path `module:name` of one.
+        disturbance: what goes wrong with the body, as in `evaluate`; `{preset: arm}`, or `[low, high]` for what is drawn for every
+            episode. Every episode of the dataset says what was drawn.
         plugins: files of the user that register tasks.
     """
 
@@ -71,6 +74,7 @@ class CollectConfig:
     max_gb: float = 0.0
     overwrite: bool = False
     demonstrator: str = ""
+    disturbance: dict[str, Any] = field(default_factory=dict)
     plugins: list[str] = field(default_factory=list)
 
     def check(self) -> None:
@@ -111,6 +115,7 @@ def collect(config: CollectConfig, cards: Sequence[Card] | None = None) -> list[
         OpengatoError: illegal settings, a task without demonstrator, or one whose demonstrator keeps failing.
     """
     config.check()
+    read_disturbance(config.disturbance)
     registry.load_plugins(config.plugins)
     if config.demonstrator == "human":  # one person, one window; who has thrown an episode away decides what is kept
         config = replace(config, demonstrator=HUMAN, workers=1)
@@ -178,6 +183,7 @@ class Collection:
             "noise_fraction": config.noise_fraction if config.noise else 0.0,
             "keep": config.keep,
             "max_steps": self.max_steps,
+            "disturbance": dict(config.disturbance) or None,
         }
         self.code = code_hash(card)
         self.store = self._existing()
@@ -277,6 +283,7 @@ class Collection:
             "task": self.card.id,
             "seed": seed,
             "demonstrator": self.config.demonstrator,
+            "disturbance": dict(self.config.disturbance),
             "noise": self.config.noise,
             "noise_fraction": self.config.noise_fraction,
             "max_steps": self.max_steps,

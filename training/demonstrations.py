@@ -45,13 +45,13 @@ def run_episode(
         max_steps: cut the episode after so many steps.
 
     Returns:
-        The episode; `info` holds `terminated`, `truncated` and `noise`.
+        The episode; `info` holds `terminated`, `truncated`, `noise`, and the `disturbance` where the body is disturbed.
 
     Raises:
         ObservationError: an action that does not fit the action space, or a reward that is not finite.
         OpengatoError: the episode does not end.
     """
-    observation, _ = env.reset(seed=seed)
+    observation, begin = env.reset(seed=seed)
     env.action_space.seed(seed)  # a demonstrator may sample from it
     demonstrator.reset(env)
     disturb = ActionNoise(env.action_space, noise, rng or noise_rng(seed)) if noise > 0 else None
@@ -78,7 +78,10 @@ def run_episode(
         rewards=np.asarray(rewards, np.float32),
         success=success,
         seed=seed,
-        info={"terminated": bool(terminated), "truncated": bool(truncated), "noise": float(noise)},
+        info={
+            "terminated": bool(terminated), "truncated": bool(truncated), "noise": float(noise),
+            **({"disturbance": begin["disturbance"]} if "disturbance" in begin else {}),
+        },
         final_observation=copy_value(observation),
     )
 

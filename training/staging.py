@@ -16,6 +16,8 @@ from typing import Any
 
 import h5py
 
+from opengato.envs.real.disturbed import RATE_HZ, Disturbed
+from opengato.envs.real.spread import read
 from opengato.errors import EpisodeRefused, ObservationError, OpengatoError, UnknownNameError
 from opengato.tasks import registry
 
@@ -125,7 +127,7 @@ class EpisodeRunner:
         """Run one episode and stage it.
 
         Args:
-            job: `task, seed, demonstrator, noise, noise_fraction, max_steps, only_success, staging, plugins`.
+            job: `task, seed, demonstrator, disturbance, noise, noise_fraction, max_steps, only_success, staging, plugins`.
 
         Returns:
             A record `{seed, steps, return, success, noise, staged, seconds}`, `{failed: why}` for an episode that went
@@ -169,6 +171,9 @@ class EpisodeRunner:
         if job["demonstrator"]:
             card = replace(card, demonstrator=job["demonstrator"])
         self._env = card.make()
+        disturbance = read(job["disturbance"])
+        if disturbance is not None:
+            self._env = Disturbed(self._env, disturbance, card.rate_hz or RATE_HZ)
         self._demonstrator = card.make_demonstrator()
         body = Path(job["staging"]) / "body.json"
         if not body.exists():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -26,7 +27,10 @@ class Disturbance:
         noise: standard deviation of sensor noise, as a share of a signal's range (of 255 in pictures).
         camera_shift: pixels by which every picture is moved to the right, as by a camera that was knocked.
         lag_ms: time constant of the actuators.
-        mass, friction: factors.
+        mass, friction, damping, gear: factors of masses, friction, joint damping and the actuators' gear (MuJoCo bodies).
+        light: factor of the pictures' brightness.
+        texture: by how much, of 1, each colour of each part of the scene may be off (MuJoCo bodies).
+        delays_ms: per entry of the observation (a name or a pattern) how much older than the rest it is.
         seed: of all chance.
     """
 
@@ -39,6 +43,11 @@ class Disturbance:
     lag_ms: float = 0.0
     mass: float = 1.0
     friction: float = 1.0
+    damping: float = 1.0
+    gear: float = 1.0
+    light: float = 1.0
+    texture: float = 0.0
+    delays_ms: dict[str, float] = field(default_factory=dict)
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -50,7 +59,12 @@ class Disturbance:
         for name in ("dropped", "frozen"):
             if not 0 <= getattr(self, name) < 1:
                 raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 0 up to, not including, 1.")
-        for name in ("mass", "friction"):
+        if not 0 <= self.texture <= 1:
+            raise OpengatoError(f"texture is {self.texture}; legal: 0 to 1.")
+        for name, late in self.delays_ms.items():
+            if not 0 <= late < np.inf:
+                raise OpengatoError(f"delays_ms.{name} is {late}; legal: 0 or more.")
+        for name in ("mass", "friction", "damping", "gear", "light"):
             if not 0 < getattr(self, name) < np.inf:
                 raise OpengatoError(f"{name} is {getattr(self, name)}; legal: above 0.")
 
@@ -109,43 +123,82 @@ class Lag:
         return self._moved
 
 
-def change_body(env: Any, disturbance: Disturbance) -> None:
-    """Other masses and friction for a MuJoCo environment.
+class Body:
+    """A MuJoCo model whose masses, friction, damping, gears and colours can be changed, and changed again.
 
-    Raises:
-        OpengatoError: factors are asked for and there is no MuJoCo model.
+    Args:
+        env: any environment; one without a MuJoCo model can be left as it is, and nothing else.
     """
-    model: Any = getattr(env.unwrapped, "model", None)
-    if disturbance.mass == disturbance.friction == 1.0:
-        return
-    if model is None or not hasattr(model, "body_mass"):
-        raise OpengatoError("mass and friction can be changed for MuJoCo bodies only.")
-    model.body_mass[:] *= disturbance.mass
-    model.body_inertia[:] *= disturbance.mass
-    model.geom_friction[:] *= disturbance.friction
+
+    def __init__(self, env: Any) -> None:
+        self._env, self._kept = env, dict[str, np.ndarray]()
+
+    def change(self, disturbance: Disturbance, rng: np.random.Generator) -> None:
+        """Make the body what the disturbance says, from what it was at first.
+
+        Raises:
+            OpengatoError: a change is asked for and there is no MuJoCo model.
+        """
+        factors = {
+            "body_mass": disturbance.mass, "body_inertia": disturbance.mass, "geom_friction": disturbance.friction,
+            "dof_damping": disturbance.damping, "actuator_gear": disturbance.gear,
+        }  # fmt: skip
+        if not self._kept and not disturbance.texture and all(factor == 1.0 for factor in factors.values()):
+            return
+        model: Any = getattr(self._env.unwrapped, "model", None)
+        if model is None or not hasattr(model, "body_mass"):
+            raise OpengatoError("mass, friction, damping, gear and texture can be changed for MuJoCo bodies only.")
+        if not self._kept:
+            self._kept = {name: getattr(model, name).copy() for name in (*factors, "geom_rgba")}
+        for name, factor in factors.items():
+            getattr(model, name)[:] = self._kept[name] * factor
+        colors = self._kept["geom_rgba"].copy()
+        colors[:, :3] += disturbance.texture * rng.uniform(-1, 1, (len(colors), 3))
+        model.geom_rgba[:] = np.clip(colors, 0, 1)
 
 
 class Sensors:
-    """Noise, shifted and frozen pictures; texts and classes stay as they are.
+    """Late signals, noise, shifted, darkened and frozen pictures; texts and classes stay as they are.
 
     Args:
         space: of the observations.
         disturbance: what to do to them.
         rng: of chance.
+        rate_hz: readings a second.
     """
 
-    def __init__(self, space: spaces.Space[Any], disturbance: Disturbance, rng: np.random.Generator) -> None:
+    def __init__(
+        self, space: spaces.Space[Any], disturbance: Disturbance, rng: np.random.Generator, rate_hz: float
+    ) -> None:
         self._space, self._of, self._rng = space, disturbance, rng
         self._pictures: dict[str, np.ndarray] = {}
+        late = disturbance.delays_ms if isinstance(space, spaces.Dict) else {}
+        # A signal that is late by part of a step shows what was read the step before.
+        self._before = {
+            name: deque[Any](maxlen=1 + max(int(np.ceil(ms * rate_hz / 1000)) for ms in found))
+            for name in getattr(space, "spaces", {})
+            if (found := [ms for pattern, ms in late.items() if fnmatchcase(name, pattern)])
+        }
+        unknown = [pattern for pattern in late if not any(fnmatchcase(name, pattern) for name in getattr(space, "spaces", {}))]
+        if disturbance.delays_ms and (unknown or not isinstance(space, spaces.Dict)):
+            names = sorted(getattr(space, "spaces", {}))
+            raise OpengatoError(f"delays_ms names {sorted(disturbance.delays_ms)}; legal: entries of the observation, {names}.")
 
     def __call__(self, observation: Any) -> Any:
         """What the sensors say; the observation itself stays untouched."""
         freeze = self._of.frozen > 0 and self._rng.random() < self._of.frozen
+        if self._before:
+            observation = dict(observation)
+            for name, before in self._before.items():
+                before.append(observation[name])
+                observation[name] = before[0]
         return self._seen(self._space, observation, "", freeze)
 
     def clear(self) -> None:
-        """A new episode: no picture to be stuck at."""
+        """A new episode: no picture to be stuck at, nothing that was read before."""
         self._pictures = {}
+        for before in self._before.values():
+            before.clear()
 
     def _seen(self, space: spaces.Space[Any], value: Any, path: str, freeze: bool) -> Any:
         if isinstance(space, spaces.Dict):
@@ -161,6 +214,8 @@ class Sensors:
             if self._of.camera_shift:
                 value = np.roll(value, self._of.camera_shift, axis=1)
                 value[:, : self._of.camera_shift] = value[:, self._of.camera_shift : self._of.camera_shift + 1]
+            if self._of.light != 1:
+                value = np.clip(value * self._of.light, 0, 255).astype(np.uint8)
         if self._of.noise and (picture or np.issubdtype(space.dtype, np.floating)):
             with np.errstate(invalid="ignore"):
                 wide = np.where(np.isfinite(space.high - space.low), space.high - space.low, 1.0)

@@ -8,7 +8,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.real.disturb import Disturbance, Lag, Line, Sensors, change_body
+from opengato.envs.real.disturb import Body, Disturbance, Lag, Line, Sensors
+from opengato.envs.real.spread import Spread
+
+RATE_HZ = 20.0  # of a task whose card names no rate, where delays need one
 
 
 class Disturbed(gym.Wrapper[Any, Any, Any, Any]):
@@ -20,32 +23,39 @@ class Disturbed(gym.Wrapper[Any, Any, Any, Any]):
 
     Args:
         env: any environment.
-        disturbance: what goes wrong. `info["disturbance"]` says it after a reset.
+        disturbance: what goes wrong, or what is drawn for every episode. `info["disturbance"]` says it after a reset.
         rate_hz: steps a second.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], disturbance: Disturbance, rate_hz: float) -> None:
+    def __init__(self, env: gym.Env[Any, Any], disturbance: Disturbance | Spread, rate_hz: float) -> None:
         super().__init__(env)
-        self.disturbance, self._period = disturbance, 1 / rate_hz
-        change_body(env, disturbance)
-        self._begin(np.random.default_rng(disturbance.seed))
+        self._spread = disturbance if isinstance(disturbance, Spread) else None
+        self._fixed = disturbance if isinstance(disturbance, Disturbance) else Disturbance(**disturbance.fixed)
+        self._period, self._body = 1 / rate_hz, Body(env)
+        self._draw(np.random.default_rng(self._fixed.seed))
+        self._begin()
 
-    def _begin(self, rng: np.random.Generator) -> None:
-        of = self.disturbance
-        self._rng, self._time = rng, 0.0
+    def _draw(self, rng: np.random.Generator) -> None:
+        """The episode's chance, and what it draws."""
+        self._rng = rng
+        self.disturbance = self._spread.draw(rng) if self._spread else self._fixed
+        self._body.change(self.disturbance, rng)
+
+    def _begin(self) -> None:
+        of, rng = self.disturbance, self._rng
+        self._time = 0.0
         self._way: Line[Any] = Line(of.latency_ms / 1000, of.jitter_ms / 1000, rng)
-        self._sensors = Sensors(self.observation_space, of, rng)
+        self._sensors = Sensors(self.observation_space, of, rng, 1 / self._period)
         self._last: Any = None
         self._lag = Lag(of.lag_ms, 1 / self._period)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        # Before the reset, so that the first observation already shows the body as it is.
+        self._draw(self._rng if seed is None else np.random.default_rng([self._fixed.seed, seed]))
         observation, info = self.env.reset(seed=seed, options=options)
-        if seed is not None:
-            self._begin(np.random.default_rng([self.disturbance.seed, seed]))
-        else:
-            self._begin(self._rng)
+        self._begin()
         self._shown = self._sensors(observation)
-        return self._shown, {**info, "disturbance": self.disturbance.__dict__}
+        return self._shown, {**info, "disturbance": dict(self.disturbance.__dict__)}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         self._way.put(action, self._time)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.real.disturb import Disturbance, Lag, Line, Sensors, change_body
+from opengato.envs.real.disturb import Body, Disturbance, Lag, Line, Sensors
 from opengato.envs.real.robot import Reading, Signal, signals_of
 from opengato.envs.real.safety import Limits
 from opengato.envs.real.wire import receive, send
@@ -57,13 +57,13 @@ class Twin:
 
     def __init__(self, env: Any, rate_hz: float, disturbance: Disturbance) -> None:
         self.env, self.rate_hz, self.disturbance = env, rate_hz, disturbance
-        change_body(env, disturbance)
-        self.limits = limits_of(env, rate_hz)
         rng = np.random.default_rng(disturbance.seed)
+        Body(env).change(disturbance, rng)
+        self.limits = limits_of(env, rate_hz)
         delay, jitter = disturbance.latency_ms / 2000, disturbance.jitter_ms / 1000
         self._out: Line[Reading] = Line(delay, jitter, rng)
         self._in: Line[np.ndarray] = Line(delay, jitter, rng)
-        self._sensors, self._rng = Sensors(env.observation_space, disturbance, rng), rng
+        self._sensors, self._rng = Sensors(env.observation_space, disturbance, rng, rate_hz), rng
         self.crossed: Counter[str] = Counter()
         self.late_ticks = self.ticks = 0
         self._number = self._episode = -1
