@@ -72,6 +72,9 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
+    "agents": ("opengato.agents:AgentsConfig", "opengato.agents:list_", "which agents there are, shipped and local"),
+    "agents push": ("opengato.agents:PushConfig", "opengato.agents:push", "an agent to a folder or a hub"),
+    "agents pull": ("opengato.agents:PullConfig", "opengato.agents:pull", "an agent from a folder or a hub, digests checked"),
     "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),
     "chat": ("opengato.commands:ChatConfig", "opengato.commands:chat", "talk with the agent"),
     "doctor": ("opengato.commands:DoctorConfig", "opengato.commands:doctor", "say what works on this machine"),
@@ -124,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
             print(__version__)
             return 0
-        if words[0] == "data" and len(words) > 1 and "=" not in words[1]:  # two words: `opengato data verify`
+        if " ".join(words[:2]) in COMMANDS:  # two words: `opengato data verify`
             words[:2] = [" ".join(words[:2])]
         return run(words[0], words[1:], as_json)
     except OpengatoError as error:

@@ -41,7 +41,7 @@ def test_updates_are_those_of_the_cpu(shape: str, pictures: bool) -> None:
     for step in range(3):
         loss, _ = here.update(here.mixture.batch(step))
         same, _ = there.update(there.mixture.batch(step))
-        assert same == pytest.approx(loss, rel=2e-3)
+        assert same == pytest.approx(loss, rel=5e-3)  # convolutions add up in another order
 
 
 @pytest.mark.parametrize("shape", sorted(ours.MODELS))

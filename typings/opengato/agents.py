@@ -1,0 +1,1 @@
+../../opengato/agents.py
