@@ -151,7 +151,9 @@ class Agent:
             if "mean" in facts
         }
         specs = {sign: {k: v for k, v in facts.items() if k not in ("mean", "std")} for sign, facts in specs.items()}
-        return cls(compress(model, precision).to(device).eval(), vocabulary, statistics, specs, _read(path / "card.json"))
+        return cls(
+            compress(model, precision).to(device).eval(), vocabulary, statistics, specs, _read(path / "card.json")
+        )
 
 
 def load_weights(model: Model, path: Path) -> None:

@@ -1,6 +1,8 @@
-"""Agents as things to give away: a folder with a model card and a digest of every file, pushed to a hub or a folder and pulled back.
+"""Agents as things to give away: a folder with a model card and a digest of every file, pushed to a hub or a folder
+and pulled back.
 
-A place is a folder, or `hf:user/name` for a repository on the Hugging Face hub (its own client does the work, and knows the token).
+A place is a folder, or `hf:user/name` for a repository on the Hugging Face hub (its own client does the work, and
+knows the token).
 """
 
 from __future__ import annotations
@@ -64,7 +66,8 @@ def pull(source: str, to: str | Path) -> Path:
         The folder.
 
     Raises:
-        OpengatoError: a file is missing or is not what was pushed (it is named), the folder is taken, or the hub refuses.
+        OpengatoError: a file is missing or is not what was pushed (it is named), the folder is taken, or the hub
+            refuses.
     """
     target = Path(to).expanduser()
     if target.exists():
@@ -77,7 +80,9 @@ def pull(source: str, to: str | Path) -> Path:
         else:
             origin = Path(source).expanduser()
             if not origin.is_dir():
-                raise OpengatoError(f"{str(origin)!r} is no folder. Next: give a folder that was pushed to, or hf:user/name.")
+                raise OpengatoError(
+                    f"{str(origin)!r} is no folder. Next: give a folder that was pushed to, or hf:user/name."
+                )
             shutil.copytree(origin, fetched)
         verify(fetched)
         Agent.load(fetched)
@@ -90,7 +95,9 @@ def verify(folder: Path) -> None:
     try:
         wanted: dict[str, str] = json.loads((folder / DIGESTS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise OpengatoError(f"{DIGESTS} is missing or damaged, so nothing says what the files should be. Next: push it anew.") from None
+        raise OpengatoError(
+            f"{DIGESTS} is missing or damaged, so nothing says what the files should be. Next: push it anew."
+        ) from None
     missing = [name for name in FILES if name not in wanted or not (folder / name).is_file()]
     if missing:
         raise OpengatoError(f"{missing[0]} is missing: the agent is not whole. Next: push it anew.")
@@ -104,17 +111,23 @@ def model_card(folder: Path) -> str:
     """What a person wants to know of an agent, in Markdown with the hub's header."""
     card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
     name = card.get("name", folder.parent.name if folder.name == "agent" else folder.name)
-    lines = [
-        "---", f"license: {str(card.get('licence', 'other')).lower()}", "library_name: opengato", "pipeline_tag: robotics",
-        "tags: [generalist-agent, imitation-learning]", "---", "", f"# {name}", "",
-        f"A generalist agent of [opengato](https://pypi.org/project/opengato): {card.get('parameters', 0) / 1e6:.1f} million weights, "
-        f"trained on {len(card.get('tasks', []))} tasks.",
-        "", "```bash", f"opengato agents pull source=hf:USER/{name} to=agents/{name}", f"opengato evaluate agent=agents/{name} video=1", "```", "",
-    ]  # fmt: skip
+    licence, size = str(card.get("licence", "other")).lower(), card.get("parameters", 0) / 1e6
+    head = ["---", f"license: {licence}", "library_name: opengato", "pipeline_tag: robotics"]
+    lines = [*head, "tags: [generalist-agent, imitation-learning]", "---", "", f"# {name}", ""]
+    lines += [
+        f"A generalist agent of opengato: {size:.1f} million weights, trained on {len(card.get('tasks', []))} tasks.",
+        "",
+        "```bash",
+        f"opengato agents pull source=hf:USER/{name} to=agents/{name}",
+        f"opengato evaluate agent=agents/{name} video=1",
+        "```",
+        "",
+    ]
     facts = ("command", "machine", "hours", "seed", "steps", "torch", "demonstrations", "remark")
     lines += [f"- {fact}: {_words(card[fact])}" for fact in facts if card.get(fact) not in (None, "")]
     if card.get("scores"):
-        lines += ["", "Score = 100 · (agent − random) / (demonstrator − random), 95 % interval.", "", "| task | score | n | prompt |", "|---|---|---|---|"]
+        lines += ["", "Score = 100 · (agent − random) / (demonstrator − random), 95 % interval.", ""]
+        lines += ["| task | score | n | prompt |", "|---|---|---|---|"]
         for task, row in sorted(card["scores"].items()):
             low_high = "" if not row.get("interval") else " [{:.0f}, {:.0f}]".format(*row["interval"])
             score = "no scale" if row.get("score") is None else f"{row['score']:.0f}{low_high}"
@@ -162,4 +175,5 @@ def _client() -> Any:
 
 
 def _refused(repository: str, error: Exception) -> OpengatoError:
-    return OpengatoError(f"the hub refused {repository!r} ({type(error).__name__}: {error}). Next: hf auth login, and see that the name is right.")
+    why = f"the hub refused {repository!r} ({type(error).__name__}: {error})"
+    return OpengatoError(f"{why}. Next: hf auth login, and see that the name is right.")

@@ -175,11 +175,13 @@ class Model(nn.Module):
 
 
 def _chosen(scores_nV: torch.Tensor, ids_nW: torch.Tensor, alone: torch.Tensor | None) -> torch.Tensor:
-    """Log of the summed exponentials of these words' scores, float [n]; -1 is no word. Where there is none: `alone`, or next to
-    nothing."""
+    """Log of the summed exponentials of these words' scores, float [n]; -1 is no word. Where there is none: `alone`,
+    or next to nothing."""
     found = scores_nV.gather(1, ids_nW.clamp(min=0)).masked_fill(ids_nW < 0, -1e9)
     if alone is not None:
-        found = torch.where((ids_nW >= 0).any(1, keepdim=True), found, alone[:, None].expand_as(found) - math.log(found.shape[1]))
+        found = torch.where(
+            (ids_nW >= 0).any(1, keepdim=True), found, alone[:, None].expand_as(found) - math.log(found.shape[1])
+        )
     return found.logsumexp(-1)
 
 

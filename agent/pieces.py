@@ -176,7 +176,8 @@ class Pieces:
             task: number under which losses are reported.
             weight: of each timestep's loss; 0 asks for no prediction.
             keep: bool [T], False hides that action from later timesteps.
-            gaps: per word of the replies, ends included, the words that this place had and never had (`training/unshown.py`).
+            gaps: per word of the replies, ends included, the words that this place had and never had
+                (`training/unshown.py`).
         """
         action_start = self.observe(layout, codec, steps, starts)
         if steps.replies is not None:

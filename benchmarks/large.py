@@ -1,4 +1,5 @@
-"""The preset `1b` on a GPU: how near its training comes to what the GPU multiplies, and how fast it acts with two cameras."""
+"""The preset `1b` on a GPU: how near its training comes to what the GPU multiplies, and how fast it acts with two
+cameras."""
 
 from __future__ import annotations
 
@@ -26,11 +27,12 @@ CAMERAS, SIDE, JOINTS, DONE = 2, 128, 7, 5
 
 
 def training(rounds: int, updates: int, device: torch.device, name: str = "1b") -> dict[str, Any]:
-    """Updates of the preset with one position per token, beside the plain reference of its size, blocks computed anew on both
-    sides; and without that, against the ceiling.
+    """Updates of the preset with one position per token, beside the plain reference of its size, blocks computed anew
+    on both sides; and without that, against the ceiling.
 
     Returns:
-        As `in_turn`, with `flops` (of `ceiling` and of forward and backward without checkpointing, per second) and `ratios`.
+        As `in_turn`, with `flops` (of `ceiling` and of forward and backward without checkpointing, per second) and
+        `ratios`.
     """
     shape = preset(name)
     model = Plain(shape.blocks, shape.heads, shape.width, checkpointing=True)
@@ -65,7 +67,8 @@ def ceiling(device: torch.device, side: int = SQUARE) -> float:
 def forward_backward(trainer: Trainer, shape: ModelConfig, count: int) -> tuple[float, float]:
     """Useful operations a second of forward and backward passes without checkpointing, and the median seconds of one.
 
-    Useful are those of the blocks: six per weight and position, and twelve per channel and pair of positions, halved because
+    Useful are those of the blocks: six per weight and position, and twelve per channel and pair of positions, halved
+        because
     of each pair one sees the other (the rule of PaLM's appendix B).
     """
     model = trainer.agent.model
@@ -92,8 +95,8 @@ def forward_backward(trainer: Trainer, shape: ModelConfig, count: int) -> tuple[
 
 
 def acting(rounds: int, actions: int, device: torch.device, name: str = "1b") -> dict[str, Any]:
-    """Seconds of one action of a body with two cameras of 128 × 128, seven joints and five numbers to set, its window of 1 024
-    positions full; with weights in fp32, bf16 and int8.
+    """Seconds of one action of a body with two cameras of 128 × 128, seven joints and five numbers to set, its window
+    of 1 024 positions full; with weights in fp32, bf16 and int8.
 
     Returns:
         `seconds`: quantiles per precision; `hz`: actions a second, 99 of 100 of which are faster.
@@ -114,7 +117,9 @@ def acting(rounds: int, actions: int, device: torch.device, name: str = "1b") ->
         agent.model.to(device)
         policy = agent.policy(body)
         seconds = []
-        for number in range(rounds * actions + 12):  # a full window after eight timesteps, and what is recorded for the GPU
+        for number in range(
+            rounds * actions + 12
+        ):  # a full window after eight timesteps, and what is recorded for the GPU
             observation = seen()
             began = time.perf_counter()
             policy.act(observation)

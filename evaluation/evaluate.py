@@ -53,7 +53,8 @@ class EvaluateConfig:
         stage: "before", "after" or "scratch" in a comparison around fine-tuning, else "".
         device: where the agent runs; "auto" takes a CUDA GPU where there is one.
         precision: of the agent's weights: fp32, bf16 or int8.
-        disturbance: what goes wrong, e.g. `{latency_ms: 100, mass: [0.5, 2]}`; see `opengato.envs.real.disturb` and `spread`.
+        disturbance: what goes wrong, e.g. `{latency_ms: 100, mass: [0.5, 2]}`; see `opengato.envs.real.disturb` and
+            `spread`.
         robustness: "sheet" plays every task under each of a set of disturbances (`robustness.py`).
     """
 

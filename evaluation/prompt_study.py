@@ -1,4 +1,5 @@
-"""`opengato prompts`: does the agent listen? Every task under the right prompts, none and a wrong one, on the same seeds."""
+"""`opengato prompts`: does the agent listen? Every task under the right prompts, none and a wrong one, on the same
+seeds."""
 
 from __future__ import annotations
 
@@ -50,7 +51,8 @@ def study(config: PromptsConfig) -> dict[str, Any]:
     """Play every task under every prompt; what is there already is kept.
 
     Returns:
-        `rows`: per task and prompt `task, prompt, n, mean_return, score, interval, scores`; `differences`: per task the mean
+        `rows`: per task and prompt `task, prompt, n, mean_return, score, interval, scores`; `differences`: per task
+            the mean
         difference of scores between the right demonstration and the wrong prompt, seed by seed, with its interval.
     """
     registry.load_plugins(config.plugins)
@@ -76,7 +78,8 @@ def study(config: PromptsConfig) -> dict[str, Any]:
 
 
 def differences(rows: Sequence[Row]) -> list[Row]:
-    """How much better the right demonstration is than the wrong prompt, on the same seeds: score points and their interval."""
+    """How much better the right demonstration is than the wrong prompt, on the same seeds: score points and their
+    interval."""
     of = {(row["task"], row["prompt"]): row["scores"] for row in rows}
     out = []
     for task in dict.fromkeys(row["task"] for row in rows):
@@ -91,7 +94,10 @@ def differences(rows: Sequence[Row]) -> list[Row]:
 
 
 def _kept(row: Row) -> Row:
-    kept = {name: row[name] for name in ("task", "prompt", "prompt_text", "n", "mean_return", "score", "interval", "success")}
+    kept = {
+        name: row[name]
+        for name in ("task", "prompt", "prompt_text", "n", "mean_return", "score", "interval", "success")
+    }
     return {**kept, "scores": {str(episode["seed"]): episode["score"] for episode in row["episodes"]}}
 
 
@@ -102,7 +108,10 @@ def table(found: dict[str, Any]) -> str:
     better = {row["task"]: row for row in found["differences"]}
     lines = [f"| task | {' | '.join(prompts)} | right − wrong |", "|---" * (len(prompts) + 2) + "|"]
     for task in dict.fromkeys(row["task"] for row in found["rows"]):
-        cells = [_cell(of.get((task, prompt), {}).get("score"), of.get((task, prompt), {}).get("interval")) for prompt in prompts]
+        cells = [
+            _cell(of.get((task, prompt), {}).get("score"), of.get((task, prompt), {}).get("interval"))
+            for prompt in prompts
+        ]
         gap = better.get(task, {})
         lines.append(f"| `{task}` | {' | '.join(cells)} | {_cell(gap.get('difference'), gap.get('interval'))} |")
     return "\n".join(lines)

@@ -102,7 +102,8 @@ def measure_ceiling(card: Card, reference: Reference, episodes: int, max_steps: 
         episodes, max_steps: as in `measure`.
 
     Returns:
-        The measured returns, and `lost`: the share of the demonstrator's lead over chance that the bins cost, in percent; None
+        The measured returns, and `lost`: the share of the demonstrator's lead over chance that the bins cost, in
+            percent; None
         where there is no scale. More than 2 is a defect of the bins.
     """
     found = _measure(card, episodes, 0, max_steps, "quantised")

@@ -38,7 +38,10 @@ def list_(config: AgentsConfig, as_json: bool) -> Any:
         mean = row.get("mean_score_of_trained_tasks")
         told = "" if mean is None else f", mean score {mean:.0f}"
         tuned = "".join(f", fine-tuned on {each['task']}" for each in row.get("finetuned", []))
-        print(f"{row['agent']}  {row.get('parameters', 0) / 1e6:.1f} M parameters, {len(row.get('tasks', []))} tasks{told}{tuned}")
+        print(
+            f"{row['agent']}  {row.get('parameters', 0) / 1e6:.1f} M parameters, "
+            f"{len(row.get('tasks', []))} tasks{told}{tuned}"
+        )
     return None
 
 
@@ -46,7 +49,9 @@ def _facts(name: str, path: Path) -> dict[str, Any]:
     try:
         return {"agent": name, **json.loads((path / "card.json").read_text(encoding="utf-8"))}
     except (OSError, ValueError) as error:
-        raise OpengatoError(f"{str(path / 'card.json')!r} can't be read ({error}). Next: restore or remove that agent.") from None
+        raise OpengatoError(
+            f"{str(path / 'card.json')!r} can't be read ({error}). Next: restore or remove that agent."
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "agents": ("opengato.agents:AgentsConfig", "opengato.agents:list_", "which agents there are, shipped and local"),
     "agents push": ("opengato.agents:PushConfig", "opengato.agents:push", "an agent to a folder or a hub"),
-    "agents pull": ("opengato.agents:PullConfig", "opengato.agents:pull", "an agent from a folder or a hub, digests checked"),
+    "agents pull": (
+        "opengato.agents:PullConfig",
+        "opengato.agents:pull",
+        "an agent from a folder or a hub, digests checked",
+    ),
     "caption": ("opengato.commands:CaptionConfig", "opengato.commands:caption", "describe a picture"),
     "chat": ("opengato.commands:ChatConfig", "opengato.commands:chat", "talk with the agent"),
     "doctor": ("opengato.commands:DoctorConfig", "opengato.commands:doctor", "say what works on this machine"),

@@ -1,6 +1,7 @@
 """`opengato recipe name=…`: the commands that make something from nothing, one after another.
 
-A recipe is a file in `configs/recipe/`. Each of its commands goes on where it was, so a recipe that was stopped does, too.
+A recipe is a file in `configs/recipe/`. Each of its commands goes on where it was, so a recipe that was stopped does,
+too.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ def run(config: RecipeConfig, as_json: bool) -> Any:
         # Two words make a command where the first alone is none: `data verify`.
         count = 1 if words[0] in COMMANDS else 2
         run_command(" ".join(words[:count]), words[count:], as_json=False)
-        print(f"[{number}/{len(lines)}] took {(time.monotonic() - began) / 60:.1f} minutes", file=sys.stderr, flush=True)
+        print(
+            f"[{number}/{len(lines)}] took {(time.monotonic() - began) / 60:.1f} minutes", file=sys.stderr, flush=True
+        )
     return {"recipe": config.name, "commands": lines} if as_json else None
 
 

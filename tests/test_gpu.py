@@ -91,7 +91,8 @@ def test_recorded_steps_are_those_taken_one_by_one() -> None:
         if step == 50:  # one rests for a while: a shape of its own
             seen[1] = None
         np.testing.assert_allclose(*(_first(policy.act(seen)) for policy in (recorded, plain)), atol=1e-5)
-    assert recorded.stream.graphs is not None and recorded.stream.graphs.count
+    assert recorded.stream.graphs is not None
+    assert recorded.stream.graphs.count
     recorded.reset([0])
     plain.reset([0])
     seen = [ours.observation(rng) for _ in range(2)]
@@ -112,5 +113,8 @@ def test_smaller_weights_act_alike(precision: str) -> None:
     for each in (agent, other):
         each.model.to("cuda")
         policies.append(each.policy(ours.spec()))
-    apart = [np.abs(np.subtract(*(policy.act(seen) for policy in policies))).max() for seen in (ours.observation(rng) for _ in range(40))]
+    apart = [
+        np.abs(np.subtract(*(policy.act(seen) for policy in policies))).max()
+        for seen in (ours.observation(rng) for _ in range(40))
+    ]
     assert np.median(apart) < 0.02

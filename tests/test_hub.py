@@ -19,21 +19,25 @@ from opengato.errors import OpengatoError
 def agent(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = Agent.new(preset("nano"))
     row = {"score": 71.4, "interval": [60.2, 80.9], "n": 20, "prompt": "demonstration"}
-    made.card.update(name="tiny", licence="Apache-2.0", tasks=["a/b", "c/d"], parameters=5_600_000, seed=3, scores={"a/b": row})
+    made.card.update(
+        name="tiny", licence="Apache-2.0", tasks=["a/b", "c/d"], parameters=5_600_000, seed=3, scores={"a/b": row}
+    )
     return made.save(tmp_path_factory.mktemp("agents") / "tiny")
 
 
 def test_what_is_pushed_to_a_folder_comes_back(agent: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["agents", "push", f"agent={agent}", f"to={tmp_path}/shared/tiny"]) == 0
     card = (tmp_path / "shared/tiny/README.md").read_text()
-    assert "license: apache-2.0" in card and "| `a/b` | 71 [60, 81] | 20 | demonstration |" in card
+    assert "license: apache-2.0" in card
+    assert "| `a/b` | 71 [60, 81] | 20 | demonstration |" in card
     assert main(["agents", "pull", f"source={tmp_path}/shared/tiny", f"to={tmp_path}/mine/tiny"]) == 0
     for name in hub.FILES:
         assert (tmp_path / "mine/tiny" / name).read_bytes() == (agent / name).read_bytes()
     capsys.readouterr()
     assert main(["agents", f"folders=[{tmp_path}/mine/*]", "--json"]) == 0
     rows = {row["agent"]: row for row in json.loads(capsys.readouterr().out)}
-    assert rows[str(tmp_path / "mine/tiny")]["tasks"] == ["a/b", "c/d"] and "first-light" in rows
+    assert rows[str(tmp_path / "mine/tiny")]["tasks"] == ["a/b", "c/d"]
+    assert "first-light" in rows
     assert main(["agents", f"folders=[{tmp_path}/mine/*]"]) == 0
     assert "5.6 M parameters, 2 tasks" in capsys.readouterr().out
 
@@ -50,7 +54,11 @@ def test_what_is_damaged_on_the_way_does_not_appear(agent: Path, tmp_path: Path,
         weights.unlink()
     else:
         (tmp_path / "shared" / hub.DIGESTS).unlink()
-    told = {"changed": "model.safetensors is not what was pushed", "missing": "model.safetensors is missing", "no digests": hub.DIGESTS}
+    told = {
+        "changed": "model.safetensors is not what was pushed",
+        "missing": "model.safetensors is missing",
+        "no digests": hub.DIGESTS,
+    }
     with pytest.raises(OpengatoError, match=told[how]):
         hub.pull(str(tmp_path / "shared"), tmp_path / "mine")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["shared"], "nothing is left of it"
@@ -70,11 +78,12 @@ class FakeHub:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def HfApi(self) -> FakeHub:  # noqa: N802 - the client's name
+    def HfApi(self) -> FakeHub:
         return self
 
     def create_repo(self, repository: str, private: bool, exist_ok: bool) -> None:
-        assert private and exist_ok
+        assert private
+        assert exist_ok
         (self.root / repository).mkdir(parents=True, exist_ok=True)
 
     def upload_folder(self, repo_id: str, folder_path: str, commit_message: str) -> None:

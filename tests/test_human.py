@@ -100,7 +100,9 @@ def test_leaving_and_throwing_away(keys: Keys) -> None:
 def test_collecting_what_a_person_shows(keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("opengato.training.human.RATE_HZ", 1000.0)
     card = registry.get("gridworld/go-to-red-ball")
-    monkeypatch.setattr(type(card.make().unwrapped), "metadata", {"render_fps": 1000, "render_modes": ["rgb_array"]}, raising=False)
+    monkeypatch.setattr(
+        type(card.make().unwrapped), "metadata", {"render_fps": 1000, "render_modes": ["rgb_array"]}, raising=False
+    )
     keys.held = {"1"}
     words = ["collect", "tasks=[gridworld/go-to-red-ball]", "demonstrator=human", "episodes=2", "keep=0", "max_steps=5"]
     assert main([*words, f"data_dir={tmp_path}"]) == 0

@@ -33,7 +33,13 @@ def chats(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("chats") / "chats.jsonl"
     lines = []
     for number in range(60):
-        said = [("system", "be kind"), ("user", f"hello {number}"), ("user", "are you there?"), ("assistant", "yes"), ("user", "good")]
+        said = [
+            ("system", "be kind"),
+            ("user", f"hello {number}"),
+            ("user", "are you there?"),
+            ("assistant", "yes"),
+            ("user", "good"),
+        ]
         said.append(("assistant", f"it is {number}"))
         lines.append(json.dumps({"messages": [{"role": role, "content": text} for role, text in said]}))
     lines.append(json.dumps(["hi", "hello you", "bye", "see you"]))
@@ -43,7 +49,8 @@ def chats(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_pictures_and_captions_of_a_folder(folder: Path) -> None:
     train, test = (CocoCaptionTask(folder / "captions.json", split=split) for split in ("train", "test"))
-    assert len(train) + len(test) == 60 and len(test) > 0
+    assert len(train) + len(test) == 60
+    assert len(test) > 0
     for seed in range(20):
         seen, _ = train.reset(seed=seed)
         assert train.observation_space.contains(seen)
@@ -83,16 +90,24 @@ def test_damaged_files_are_named(folder: Path, chats: Path, tmp_path: Path) -> N
 def test_they_are_collected_and_trained_on_like_any_task(folder: Path, chats: Path, tmp_path: Path) -> None:
     plugin = tmp_path / "mine.py"
     plugin.write_text(
-        "from functools import partial\n"
-        "from opengato.tasks import register\n"
-        "from opengato.envs.caption.coco import CocoCaptionTask\n"
-        "from opengato.envs.dialogue.chats import ChatTask\n"
-        'TEXT = {"demonstrator": "opengato.envs.caption.turns:Truth", "evaluation_kwargs": {"split": "test"}}\n'
-        f'register("mine/pictures", instruction="describe the picture", **TEXT)(partial(CocoCaptionTask, "{folder}/captions.json"))\n'
-        f'register("mine/chats", instruction="reply", **TEXT)(partial(ChatTask, "{chats}"))\n'
+        f"""
+from functools import partial
+from opengato.tasks import register
+from opengato.envs.caption.coco import CocoCaptionTask
+from opengato.envs.dialogue.chats import ChatTask
+TEXT = {{"demonstrator": "opengato.envs.caption.turns:Truth", "evaluation_kwargs": {{"split": "test"}}}}
+register("mine/pictures", instruction="describe", **TEXT)(partial(CocoCaptionTask, "{folder}/captions.json"))
+register("mine/chats", instruction="reply", **TEXT)(partial(ChatTask, "{chats}"))
+"""
     )
     data, where = f"data_dir={tmp_path}/data", f"plugins=[{plugin}]"
     assert main(["collect", "tasks=[mine/*]", "episodes=20", "keep=0", "workers=1", data, where]) == 0
-    assert main(["train", "tasks=[mine/*]", "steps=2", "workers=0", "mixture.rows=2", f"out={tmp_path}/run", data, where]) == 0
+    assert (
+        main(["train", "tasks=[mine/*]", "steps=2", "workers=0", "mixture.rows=2", f"out={tmp_path}/run", data, where])
+        == 0
+    )
     agent = f"agent={tmp_path}/run/agent"
-    assert main(["evaluate", agent, "tasks=[mine/*]", "episodes=2", "prompt=none", f"out={tmp_path}/report", data, where]) == 0
+    assert (
+        main(["evaluate", agent, "tasks=[mine/*]", "episodes=2", "prompt=none", f"out={tmp_path}/report", data, where])
+        == 0
+    )

@@ -15,7 +15,8 @@ from opengato.evaluation.prompt_study import PromptsConfig, differences, study, 
 def test_every_prompt_is_played_on_the_same_seeds_and_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Agent.new(preset("nano")).save(tmp_path / "agent")
     config = PromptsConfig(
-        agent=str(tmp_path / "agent"), tasks=["gridworld/go-to-obj-s4", "gridworld/go-to-red-ball-no-dists"], episodes=3,
+        agent=str(tmp_path / "agent"), episodes=3,
+        tasks=["gridworld/go-to-obj-s4", "gridworld/go-to-red-ball-no-dists"],
         data_dir=str(tmp_path / "data"), out=str(tmp_path / "out"),
     )  # fmt: skip
     found = study(config)

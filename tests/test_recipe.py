@@ -12,7 +12,9 @@ from opengato.cli import COMMANDS, _import, compose, main
 from opengato.errors import UnknownNameError
 from opengato.tasks import registry
 
-NAMES = sorted(p.name.removesuffix(".yaml") for p in (files("opengato.configs") / "recipe").iterdir() if p.name.endswith(".yaml"))
+NAMES = sorted(
+    p.name.removesuffix(".yaml") for p in (files("opengato.configs") / "recipe").iterdir() if p.name.endswith(".yaml")
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -29,8 +31,8 @@ def test_commands_run_in_order_from_where_it_is_told(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("opengato.cli.run", lambda command, words, as_json: ran.append((command, words)) or 0)
     recipe.run(recipe.RecipeConfig(start=2), False)
     assert ran == [("doctor", []), ("data verify", ["data_dir=x"])]
+    monkeypatch.undo()
     with pytest.raises(UnknownNameError, match="nobody"):
-        monkeypatch.undo()
         recipe.read("nobody")
 
 

@@ -16,6 +16,7 @@ from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.disturbed import Disturbed
 from opengato.envs.real.spread import PRESETS, Spread, read
 from opengato.errors import OpengatoError, UnknownNameError
+from opengato.training.collect import CollectConfig, collect
 from opengato.training.episodes import EpisodeStore
 
 
@@ -23,7 +24,11 @@ class Clock(gym.Env[Any, Any]):
     """Two signals that both say how many steps were taken, and a grey picture."""
 
     observation_space = spaces.Dict(
-        {"slow": spaces.Box(0, 99, (1,)), "fast": spaces.Box(0, 99, (1,)), "picture": spaces.Box(0, 255, (4, 4, 3), np.uint8)}
+        {
+            "slow": spaces.Box(0, 99, (1,)),
+            "fast": spaces.Box(0, 99, (1,)),
+            "picture": spaces.Box(0, 255, (4, 4, 3), np.uint8),
+        }
     )
     action_space = spaces.Box(-1, 1, (1,))
 
@@ -51,7 +56,9 @@ def test_numbers_stay_and_ranges_are_drawn() -> None:
     assert {each.camera_shift for each in drawn} == {0, 1, 2, 3}
     assert spread.draw(np.random.default_rng(7)) == spread.draw(np.random.default_rng(7))
     preset = read({"preset": "arm", "mass": 1.0})
-    assert isinstance(preset, Spread) and "mass" not in preset.drawn and set(preset.drawn) | {"mass"} == set(PRESETS["arm"])
+    assert isinstance(preset, Spread)
+    assert "mass" not in preset.drawn
+    assert set(preset.drawn) | {"mass"} == set(PRESETS["arm"])
 
 
 @pytest.mark.parametrize(
@@ -84,7 +91,8 @@ def test_one_signal_may_be_older_than_another() -> None:
 def test_light_darkens_pictures_alone() -> None:
     env = Disturbed(Clock(), Disturbance(light=0.5), 20.0)
     seen = env.reset(seed=0)[0]
-    assert (seen["picture"] == 50).all() and seen["slow"] == 0
+    assert (seen["picture"] == 50).all()
+    assert seen["slow"] == 0
 
 
 def test_the_body_is_another_every_episode_and_never_drifts() -> None:
@@ -110,7 +118,6 @@ def test_what_was_drawn_is_in_the_dataset(tmp_path: Path) -> None:
     drawn = [store[index].info["disturbance"] for index in range(3)]
     assert len({each["mass"] for each in drawn}) == 3
     assert all(each["latency_ms"] == 0 for each in drawn)
+    plain = CollectConfig(tasks=["arm/reach-red"], episodes=3, max_steps=60, workers=1, data_dir=str(tmp_path))
     with pytest.raises(OpengatoError, match="other settings"):
-        from opengato.training.collect import CollectConfig, collect
-
-        collect(CollectConfig(tasks=["arm/reach-red"], episodes=3, max_steps=60, workers=1, data_dir=str(tmp_path)))
+        collect(plain)

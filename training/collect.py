@@ -52,12 +52,13 @@ class CollectConfig:
         seed: of the first episode; the next have the next seeds.
         max_steps: cap on an episode's steps, None for the card's or the environment's own.
         timeout_s: a longer episode is given up (with workers, not in this process).
-        max_gb: gigabytes that a task's dataset may take; 0 for as many as there are. What it will take is said, and held against this
-            and against the free disk, after its first episodes.
+        max_gb: gigabytes that a task's dataset may take; 0 for as many as there are. What it will take is said, and
+            held against this and against the free disk, after its first episodes.
         overwrite: collect again where another dataset lies.
-        demonstrator: who shows it in place of the card's own: "human" (`human.py`), or the import path `module:name` of one.
-        disturbance: what goes wrong with the body, as in `evaluate`; `{preset: arm}`, or `[low, high]` for what is drawn for every
-            episode. Every episode of the dataset says what was drawn.
+        demonstrator: who shows it in place of the card's own: "human" (`human.py`), or the import path `module:name`
+            of one.
+        disturbance: what goes wrong with the body, as in `evaluate`; `{preset: arm}`, or `[low, high]` for what is
+            drawn for every episode. Every episode of the dataset says what was drawn.
         plugins: files of the user that register tasks.
     """
 
@@ -146,7 +147,11 @@ def _cards(config: CollectConfig) -> list[Card]:
     if not config.tasks:
         raise OpengatoError("which tasks? Next: opengato collect 'tasks=[control/walker-walk]', or a pattern")
     found = registry.find(config.tasks)
-    shown = [card for card in found if card.id in config.tasks or (card.available and (card.demonstrator is not None or config.demonstrator))]
+    shown = [
+        card
+        for card in found
+        if card.id in config.tasks or (card.available and (card.demonstrator is not None or config.demonstrator))
+    ]
     if len(shown) < len(found):
         say("collect", f"{len(found) - len(shown)} of {len(found)} tasks have no demonstrator here, and are left out")
     return shown
@@ -273,7 +278,8 @@ class Collection:
         most = min(free, self.config.max_gb * 1e9 or np.inf)
         if size > most:
             raise OpengatoError(
-                f"task {self.card.id!r}: {self.selection.goal} episodes would take about {size / 1e9:.3g} GB, more than the "
+                f"task {self.card.id!r}: {self.selection.goal} episodes would take about {size / 1e9:.3g} GB, "
+                "more than the "
                 f"{most / 1e9:.3g} GB that {'are free' if most == free else 'max_gb allows'}. "
                 "Next: fewer episodes, a larger max_gb, or another data_dir."
             )

@@ -79,7 +79,9 @@ def run_episode(
         success=success,
         seed=seed,
         info={
-            "terminated": bool(terminated), "truncated": bool(truncated), "noise": float(noise),
+            "terminated": bool(terminated),
+            "truncated": bool(truncated),
+            "noise": float(noise),
             **({"disturbance": begin["disturbance"]} if "disturbance" in begin else {}),
         },
         final_observation=copy_value(observation),

@@ -2,9 +2,10 @@
 
     opengato collect 'tasks=[arm/lift-red]' demonstrator=human episodes=10 data_dir=mine
 
-Numbers to set have a pair of keys each, in the order of `PAIRS`; space switches the last one between its ends (a gripper). Choices have
-the digits, and the arrows where the environment names its actions. A gamepad's sticks set the first numbers, its first button
-is space. Backspace throws the episode away, escape ends the collecting and keeps what is finished.
+Numbers to set have a pair of keys each, in the order of `PAIRS`; space switches the last one between its ends (a
+gripper). Choices have the digits, and the arrows where the environment names its actions. A gamepad's sticks set the
+first numbers, its first button is space. Backspace throws the episode away, escape ends the collecting and keeps what
+is finished.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ class Human:
         numbers = isinstance(space, spaces.Box) and space.dtype.kind == "f" and len(space.shape) == 1
         if not isinstance(space, spaces.Discrete) and not (numbers and space.shape[0] <= len(PAIRS)):
             raise OpengatoError(
-                f"demonstrator=human can't give actions of {space}; legal: Discrete, or a Box of up to {len(PAIRS)} numbers. "
+                f"demonstrator=human can't give actions of {space}; "
+                f"legal: Discrete, or a Box of up to {len(PAIRS)} numbers. "
                 "Next: write a demonstrator (docs/register-an-embodiment.md)."
             )
         self._env, self._closed = env, False
@@ -61,7 +63,9 @@ class Human:
             self._window = self._game.display.set_mode((SIDE, SIDE))
             if self._game.joystick.get_count():
                 self._stick = self._game.joystick.Joystick(0)
-        self._game.display.set_caption(f"{getattr(env.spec, 'id', None) or type(env.unwrapped).__name__}: {self._help(space)}")
+        self._game.display.set_caption(
+            f"{getattr(env.spec, 'id', None) or type(env.unwrapped).__name__}: {self._help(space)}"
+        )
 
     def act(self, observation: Any) -> Any:
         """Show what there is to see, wait for the time to act, and read keys and sticks.
@@ -88,7 +92,9 @@ class Human:
         return self._choice(space, held) if isinstance(space, spaces.Discrete) else self._set(space, held)
 
     def _set(self, space: spaces.Box, held: set[str]) -> np.ndarray:
-        low, high = (np.where(np.isfinite(end), end, fallback) for end, fallback in ((space.low, -1.0), (space.high, 1.0)))
+        low, high = (
+            np.where(np.isfinite(end), end, fallback) for end, fallback in ((space.low, -1.0), (space.high, 1.0))
+        )
         size = len(low)
         way = np.zeros(size)
         for number, (up, down) in enumerate(PAIRS[:size]):
@@ -108,10 +114,10 @@ class Human:
         for digit in sorted(held & set("0123456789")):
             if int(digit) < count:
                 return start + int(digit)
-        meanings = getattr(self._env.unwrapped, "get_action_meanings", list)()
+        meanings: list[str] = list(getattr(self._env.unwrapped, "get_action_meanings", list)())
         for key, meaning in MEANINGS.items():
             if key in held and meaning in meanings:
-                return start + list(meanings).index(meaning)
+                return start + meanings.index(meaning)
         return start
 
     def _names(self) -> set[str]:
@@ -120,6 +126,7 @@ class Human:
     def _help(self, space: spaces.Space[Any]) -> str:
         if isinstance(space, spaces.Discrete):
             return f"keys 0 to {min(9, int(space.n) - 1)}, arrows; backspace: again, escape: enough"
+        assert isinstance(space, spaces.Box)
         pairs = ", ".join(f"{down}/{up}" for up, down in PAIRS[: space.shape[0]])
         return f"{pairs}, space: last; backspace: again, escape: enough"
 
@@ -138,7 +145,13 @@ class Human:
 
 
 def _first_picture(observation: Any) -> np.ndarray | None:
-    parts = observation.values() if isinstance(observation, dict) else observation if isinstance(observation, tuple) else [observation]
+    parts = (
+        observation.values()
+        if isinstance(observation, dict)
+        else observation
+        if isinstance(observation, tuple)
+        else [observation]
+    )
     for part in parts:
         if isinstance(part, np.ndarray) and part.dtype == np.uint8 and part.ndim == 3 and part.shape[2] >= 3:
             return part

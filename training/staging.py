@@ -127,7 +127,8 @@ class EpisodeRunner:
         """Run one episode and stage it.
 
         Args:
-            job: `task, seed, demonstrator, disturbance, noise, noise_fraction, max_steps, only_success, staging, plugins`.
+            job: `task, seed, demonstrator, disturbance, noise, noise_fraction, max_steps, only_success, staging,
+                plugins`.
 
         Returns:
             A record `{seed, steps, return, success, noise, staged, seconds}`, `{failed: why}` for an episode that went

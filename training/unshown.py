@@ -1,11 +1,11 @@
 """Answers that a context never had in the demonstrations, though contexts like it did: not held against the agent.
 
-Where no red ball was ever shown, "ball" is never the answer to a question that says "red", and the surest way to a low loss is
-to learn that it cannot be: from the words alone, without a look at the picture. Then the agent is blind to the first red
-ball it meets. So a word that a context never had, while the same context with one other word in it did, is left
-out of the choice that is scored there: whether red balls look like balls is then decided by balls of other colours.
-Only the demonstrations are counted, nothing is known of the test. Methods of this kind: Clark et al. 2019, "Don't Take the
-Easy Way Out"; for pairs that were never shown, Atzmon et al. 2020.
+Where no red ball was ever shown, "ball" is never the answer to a question that says "red", and the surest way to a low
+loss is to learn that it cannot be: from the words alone, without a look at the picture. Then the agent is blind to the
+first red ball it meets. So a word that a context never had, while the same context with one other word in it did, is
+left out of the choice that is scored there: whether red balls look like balls is then decided by balls of other
+colours. Only the demonstrations are counted, nothing is known of the test. Methods of this kind: Clark et al. 2019,
+"Don't Take the Easy Way Out"; for pairs that were never shown, Atzmon et al. 2020.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Unshown:
 
     Args:
         task: demonstrations whose actions are text.
-        longest: words before an answer's word that make its context, at most; contexts of 2 words and more are looked at.
+        longest: words before an answer's word that make its context, at most; contexts of 2 words and more are looked
+            at.
         end: token that ends an answer.
     """
 
@@ -58,8 +59,8 @@ class Unshown:
                 self.gaps[context] = own, gap
 
     def of(self, steps: Timesteps) -> list[tuple[list[int], list[int]]]:
-        """Per word of the replies, ends included: the words that its context had, and those of its gap; both empty where there
-        is none."""
+        """Per word of the replies, ends included: the words that its context had, and those of its gap; both empty
+        where there is none."""
         out = []
         for context, word in self._stream(steps):
             shown: set[int] = set()

@@ -128,13 +128,16 @@ def _let_go(env: ArmEnv, color: str, yaw: float) -> np.ndarray:
 
 
 def _beside(env: ArmEnv, goal: Place) -> np.ndarray:
-    """The place beside the other object that has most room around it, metres [3]: of eight, those near the basket's middle first."""
+    """The place beside the other object that has most room around it, metres [3]: of eight, those near the basket's
+    middle first."""
     assert goal.bottom is not None
     centre = env.object_position(goal.bottom)
     angles = np.arange(8) * np.pi / 4
     places = centre[:2] + sum(BESIDE) / 2 * np.stack([np.cos(angles), np.sin(angles)], 1)
     others = [env.object_position(color)[:2] for color in env.shapes if color not in (goal.top, goal.bottom)]
-    room = np.min([np.linalg.norm(places - other, axis=1) for other in others], axis=0) if others else np.ones(len(places))
+    room = (
+        np.min([np.linalg.norm(places - other, axis=1) for other in others], axis=0) if others else np.ones(len(places))
+    )
     best = int(np.argmax(np.minimum(room, 0.12) - np.linalg.norm(places, axis=1)))
     return np.array([*places[best], env.half_height + 0.002])
 

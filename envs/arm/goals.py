@@ -13,8 +13,8 @@ holds. A step's reward is by how much the best progress of the episode grew, so 
 reach: 1 − d / d₀, d the distance of the fingertips from the object (`reach`: a point above it), d₀ that at reset.
 held: both fingers touch the object. lifted, while held: the object's height over the floor / 6 cm.
 over, while held: lifted × (1 − horizontal distance to the other object / that at reset).
-resting: the object lies on the other (`place`: on the floor beside it, having been lifted) and is not held; then the earlier
-stages count in full. `place` counts the distance to the nearest place beside the other object as the way over.
+resting: the object lies on the other (`place`: on the floor beside it, having been lifted) and is not held; then the
+earlier stages count in full. `place` counts the distance to the nearest place beside the other object as the way over.
 kept: share of the half second for which the goal has been met without a break.
 """
 

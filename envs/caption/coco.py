@@ -23,9 +23,10 @@ MAX_CAPTION = 96  # characters, as of the captions that ship; longer ones are cu
 class CocoCaptionTask(TurnTask):
     """One picture, one step: the answer is a caption.
 
-    Observation: `image`, uint8 [64, 64, 3], the whole picture, squeezed to a square. The truth of an episode is one of the picture's
-    captions. Reward: the best unigram F1 with any of them. Success: the very words of one. Test split: a tenth of the pictures, by a
-    hash of the file's name.
+    Observation: `image`, uint8 [64, 64, 3], the whole picture, squeezed to a square. The truth of an episode is one of
+        the picture's
+    captions. Reward: the best unigram F1 with any of them. Success: the very words of one. Test split: a tenth of the
+    pictures, by a hash of the file's name.
 
     Args:
         annotations: JSON file with `images` (`id`, `file_name`) and `annotations` (`image_id`, `caption`).
@@ -54,13 +55,15 @@ class CocoCaptionTask(TurnTask):
                     captions[names[annotation["image_id"]]].append(text)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise OpengatoError(
-                f"{str(path)!r} is no file of COCO captions ({type(error).__name__}: {error}). Next: give a JSON file with "
+                f"{str(path)!r} is no file of COCO captions ({type(error).__name__}: {error}). "
+                "Next: give a JSON file with "
                 "images (id, file_name) and annotations (image_id, caption)."
             ) from None
         self._captions = sorted((folder / name, texts) for name, texts in captions.items() if (folder / name).is_file())
         if not self._captions:
             raise OpengatoError(
-                f"no picture of the {split} split of {str(path)!r} lies in {str(folder)!r}. Next: pictures=<their folder>"
+                f"no picture of the {split} split of {str(path)!r} lies in {str(folder)!r}. "
+                "Next: pictures=<their folder>"
             )
         self._all: list[str] = []
 

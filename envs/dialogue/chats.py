@@ -22,13 +22,15 @@ ROLES = {"user": 0, "human": 0, "assistant": 1, "gpt": 1}
 class ChatTask(TurnTask):
     """Reply as the assistant of the chat did.
 
-    Observation: `utterance`, what the user says, up to 160 characters. Action: the reply. Reward: unigram F1 with the recorded reply.
-    Success: the very words. An episode is one chat, its first 12 replies. Test split: a tenth of the chats, by a hash of their text.
+    Observation: `utterance`, what the user says, up to 160 characters. Action: the reply. Reward: unigram F1 with the
+        recorded reply.
+    Success: the very words. An episode is one chat, its first 12 replies. Test split: a tenth of the chats, by a hash
+        of their text.
 
     Args:
-        path: JSON lines. A line is `{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …}, …]}`, as chat
-            models are tuned with, or a list of texts, user and assistant in turn. What one says in a row is joined; a `system`
-            message is left out.
+        path: JSON lines. A line is `{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …},
+            …]}`, as chat models are tuned with, or a list of texts, user and assistant in turn. What one says in a row
+            is joined; a `system` message is left out.
         split: `train` or `test`.
         render_mode: `rgb_array` or None.
 
@@ -65,8 +67,11 @@ def _pairs(path: str, number: int, line: str) -> list[tuple[str, str]]:
     try:
         chat = json.loads(line)
         if isinstance(chat, dict):
-            chat = chat.get("messages", chat.get("conversations"))
-            said = [(message.get("role", message.get("from")), message.get("content", message.get("value"))) for message in chat]
+            chat = chat["messages"] if "messages" in chat else chat["conversations"]
+            said = [
+                (message.get("role", message.get("from")), message.get("content", message.get("value")))
+                for message in chat
+            ]
             spoken = [(ROLES[role], text) for role, text in said if role != "system"]
         else:
             spoken = [(at % 2, text) for at, text in enumerate(chat)]
@@ -80,9 +85,12 @@ def _pairs(path: str, number: int, line: str) -> list[tuple[str, str]]:
                 turns.append((who, text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise OpengatoError(
-            f"line {number} of {path!r} is no chat ({type(error).__name__}: {error}). Next: {{\"messages\": "
+            f'line {number} of {path!r} is no chat ({type(error).__name__}: {error}). Next: {{"messages": '
             '[{"role": "user", "content": "…"}, {"role": "assistant", "content": "…"}]}'
         ) from None
     if turns and turns[0][0] == 1:
         turns = turns[1:]
-    return [(shorten(heard, MAX_TEXT), shorten(reply, MAX_TEXT)) for (_, heard), (_, reply) in zip(turns[::2], turns[1::2], strict=False)]
+    return [
+        (shorten(heard, MAX_TEXT), shorten(reply, MAX_TEXT))
+        for (_, heard), (_, reply) in zip(turns[::2], turns[1::2], strict=False)
+    ]

@@ -27,7 +27,8 @@ class Disturbance:
         noise: standard deviation of sensor noise, as a share of a signal's range (of 255 in pictures).
         camera_shift: pixels by which every picture is moved to the right, as by a camera that was knocked.
         lag_ms: time constant of the actuators.
-        mass, friction, damping, gear: factors of masses, friction, joint damping and the actuators' gear (MuJoCo bodies).
+        mass, friction, damping, gear: factors of masses, friction, joint damping and the actuators' gear (MuJoCo
+            bodies).
         light: factor of the pictures' brightness.
         texture: by how much, of 1, each colour of each part of the scene may be off (MuJoCo bodies).
         delays_ms: per entry of the observation (a name or a pattern) how much older than the rest it is.
@@ -179,10 +180,14 @@ class Sensors:
             for name in getattr(space, "spaces", {})
             if (found := [ms for pattern, ms in late.items() if fnmatchcase(name, pattern)])
         }
-        unknown = [pattern for pattern in late if not any(fnmatchcase(name, pattern) for name in getattr(space, "spaces", {}))]
+        unknown = [
+            pattern for pattern in late if not any(fnmatchcase(name, pattern) for name in getattr(space, "spaces", {}))
+        ]
         if disturbance.delays_ms and (unknown or not isinstance(space, spaces.Dict)):
             names = sorted(getattr(space, "spaces", {}))
-            raise OpengatoError(f"delays_ms names {sorted(disturbance.delays_ms)}; legal: entries of the observation, {names}.")
+            raise OpengatoError(
+                f"delays_ms names {sorted(disturbance.delays_ms)}; legal: entries of the observation, {names}."
+            )
 
     def __call__(self, observation: Any) -> Any:
         """What the sensors say; the observation itself stays untouched."""

@@ -12,7 +12,8 @@ from opengato.envs.real.disturb import Disturbance
 from opengato.errors import OpengatoError, UnknownNameError
 
 WHOLE = ("camera_shift",)  # drawn as whole numbers
-# After the randomisation of RGB-Stacking (Lee et al. 2021), which varies masses, friction, damping, gears, light, cameras and delays.
+# After the randomisation of RGB-Stacking (Lee et al. 2021), which varies masses, friction, damping, gears, light,
+# cameras and delays.
 PRESETS: dict[str, dict[str, Any]] = {
     "arm": {
         "mass": [0.7, 1.4], "friction": [0.7, 1.4], "damping": [0.8, 1.25], "gear": [0.95, 1.05], "light": [0.7, 1.25],
@@ -44,8 +45,8 @@ class Spread:
 
 
 def read(settings: Mapping[str, Any]) -> Disturbance | Spread | None:
-    """Settings as a user writes them: a number stays, `[low, high]` is drawn for every episode, `preset: arm` brings a set of
-    ranges that the other settings change.
+    """Settings as a user writes them: a number stays, `[low, high]` is drawn for every episode, `preset: arm` brings a
+    set of ranges that the other settings change.
 
     Returns:
         A `Disturbance`, a `Spread` where anything is drawn, None for nothing.
@@ -67,11 +68,19 @@ def read(settings: Mapping[str, Any]) -> Disturbance | Spread | None:
             raise UnknownNameError("disturbance", name, known, "Next: disturbance={latency_ms: 100}")
         if name == "delays_ms":
             if not isinstance(value, Mapping) or not all(_number(each) for each in value.values()):
-                raise OpengatoError(f"disturbance.delays_ms is {value!r}; legal: milliseconds per entry of the observation.")
+                raise OpengatoError(
+                    f"disturbance.delays_ms is {value!r}; legal: milliseconds per entry of the observation."
+                )
             fixed[name] = dict(value)
         elif _number(value):
             fixed[name] = value
-        elif isinstance(value, (list, tuple)) and len(value) == 2 and all(map(_number, value)) and value[0] <= value[1] and name != "seed":
+        elif (
+            isinstance(value, (list, tuple))
+            and len(value) == 2
+            and all(map(_number, value))
+            and value[0] <= value[1]
+            and name != "seed"
+        ):
             drawn[name] = (value[0], value[1])
         else:
             raise OpengatoError(f"disturbance.{name} is {value!r}; legal: a number, or [low, high] to draw from.")

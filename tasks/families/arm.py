@@ -31,7 +31,8 @@ GOALS = {
     ),
     "place": (
         "place the {0} object beside the {1} object",
-        "the {0} object was lifted and rests on the floor beside the {1} one, the gripper open and away, for half a second",
+        "the {0} object was lifted and rests on the floor beside the {1} one, with the gripper open and away, for half "
+        "a second",
     ),
 }
 
@@ -47,7 +48,7 @@ def _register(goal: str, colors: tuple[str, ...], number: int) -> None:
     instruction, success = (text.format(*colors) for text in GOALS[goal])
     name = {"stack": "stack-{}-on-{}", "place": "place-{}-beside-{}"}.get(goal, f"{goal}-{{}}").format(*colors)
     held_out = number in HELD_OUT_TRIPLETS or (goal == "stack" and colors == HELD_OUT_PAIR)
-    shapes = TRIPLETS[number - 1]
+    kwargs: dict[str, Any] = {"shapes": TRIPLETS[number - 1]} if number > 1 else {}
     register(
         f"arm/{name}" + (f"-triplet-{number}" if number > 1 else ""),
         instruction=instruction,
@@ -57,7 +58,7 @@ def _register(goal: str, colors: tuple[str, ...], number: int) -> None:
         rate_hz=20,
         success=success,
         demonstrator="opengato.envs.arm.expert:ArmExpert",
-    )(partial(make_arm, goal, *colors, **({"shapes": shapes} if number > 1 else {})))
+    )(partial(make_arm, goal, *colors, **kwargs))
 
 
 for _number in range(1, len(TRIPLETS) + 1):
