@@ -13,6 +13,7 @@ from opengato.agent.agent import Agent
 from opengato.agent.episode import Episode
 from opengato.errors import OpengatoError
 from opengato.tasks.card import Card
+from opengato.training import lora
 from opengato.training.arrays import arrays_of
 from opengato.training.demonstrations import run_episode
 from opengato.training.episodes import EpisodeStore, write_episodes
@@ -31,6 +32,7 @@ class FinetuneConfig(TrainerConfig):
         agent: where to start; a preset's name with `scratch=true` starts from random weights.
         scratch: start from random weights of the agent's own shape.
         demonstrations: how many episodes to learn from.
+        lora: rank of adapters beside the blocks' matrices (`lora.py`); 0 trains every weight.
         noise: disturbance of the demonstrations' execution when they are collected here (see `CollectConfig`).
         data_dir: where demonstrations lie, and where those collected here are put.
         out: folder of the run; the agent ends up in `out/agent`.
@@ -42,6 +44,7 @@ class FinetuneConfig(TrainerConfig):
     agent: str = "first-light"
     scratch: bool = False
     demonstrations: int = 10
+    lora: int = 0
     noise: float = 0.3
     data_dir: str = "data"
     out: str = "runs/finetune"
@@ -75,10 +78,16 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
     learn_statistics(agent, [arrays])
     out = Path(config.out)
     identity = {"agent": config.agent, "scratch": config.scratch, "demonstrations": config.demonstrations}
+    tuner = None
+    if config.lora:
+        identity["lora"] = config.lora
+        tuner = lora.adapt(agent.model, config.lora)
     trainer = Trainer(agent, [arrays], config, out, identity)
     resumed = trainer.resume()
     announce(agent, [arrays], trainer, resumed)
     trainer.run()
+    if tuner is not None:
+        lora.merge(tuner)
     history = agent.card.get("finetuned", [])
     agent.card["finetuned"] = [
         *history,
@@ -88,6 +97,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
             "steps": config.steps,
             "seed": config.seed,
             "scratch": config.scratch,
+            **({"lora": config.lora} if config.lora else {}),
         },
     ]
     return agent.save(out / "agent")

@@ -228,8 +228,9 @@ class _Numbered(Dataset[Parcel]):
 def _optimizer(model: torch.nn.Module, config: TrainerConfig) -> torch.optim.Optimizer:
     """AdamW; weight decay for the matrices of layers, none for tables, gains and biases."""
     tables = {id(m.weight) for m in model.modules() if isinstance(m, torch.nn.Embedding)}
-    decayed = [p for p in model.parameters() if p.ndim > 1 and id(p) not in tables]
-    others = [p for p in model.parameters() if p.ndim <= 1 or id(p) in tables]
+    learnt = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in learnt if p.ndim > 1 and id(p) not in tables]
+    others = [p for p in learnt if p.ndim <= 1 or id(p) in tables]
     groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": others, "weight_decay": 0.0},

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from opengato.errors import OpengatoError, UnknownNameError
 
-METHODS = ("generalist", "scratch", "nearest", "no-control")
+METHODS = ("generalist", "scratch", "nearest", "no-control", "lora")
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class FewshotConfig:
         demonstrations: numbers of demonstrations.
         series: draws of demonstrations; within one, fewer are part of more.
         methods: generalist (fine-tuned), scratch (its size from random weights), nearest (looks demonstrations up),
-            no-control (an agent that was trained without control data, fine-tuned).
+            no-control (an agent that was trained without control data, fine-tuned), lora (adapters fine-tuned).
         without_control: that agent.
         episodes: rollouts per run.
         along: rollouts at each moment of the curve along the way, on other seeds.
@@ -27,6 +27,7 @@ class FewshotConfig:
         steps, learning_rate: of fine-tuning.
         noise: of demonstrations that are collected here (see `CollectConfig`).
         prompt: as in `evaluate`.
+        lora: rank of the adapters.
         seed: of subsets, training and rollouts.
         data_dir: where demonstrations lie, and where those collected here are put.
         out: folder of fewshot.json and fewshot.html.
@@ -47,6 +48,7 @@ class FewshotConfig:
     learning_rate: float = 1.5e-3
     noise: float = 0.3
     prompt: str = "demonstration"
+    lora: int = 16
     seed: int = 0
     data_dir: str = "data"
     out: str = "report/fewshot"

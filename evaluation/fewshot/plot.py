@@ -8,7 +8,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-COLOURS = {"generalist": "#3d7bd9", "scratch": "#d9843d", "nearest": "#5a9a5a", "no-control": "#9a5a9a"}
+COLOURS = {
+    "generalist": "#3d7bd9",
+    "scratch": "#d9843d",
+    "nearest": "#5a9a5a",
+    "no-control": "#9a5a9a",
+    "lora": "#a33b4a",
+}
 WIDTH, HEIGHT, MARGIN = 420, 260, 38
 STYLE = """body{font:15px/1.5 system-ui,sans-serif;max-width:960px;margin:2rem auto;padding:0 1rem;color:#1c2330}
 svg{max-width:100%}text{font-size:12px;fill:#556}.g{stroke:#dde;stroke-width:1}table{border-collapse:collapse}

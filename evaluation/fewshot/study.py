@@ -26,6 +26,7 @@ from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.provenance import commit, machine, write_json
 from opengato.evaluation.scores import reference_for, score
 from opengato.tasks.card import Card
+from opengato.training import lora
 from opengato.training.arrays import arrays_of
 from opengato.training.finetune import FinetuneConfig, demonstrations
 from opengato.training.train import learn_statistics
@@ -114,6 +115,7 @@ def _learn(
         base = Agent.new(base.model.config, base.vocabulary, config.seed + series)
     arrays = arrays_of(episodes, card.id, card.instruction, base.codec(spec))
     learn_statistics(base, [arrays])
+    tuner = lora.adapt(base.model, config.lora) if method == "lora" else None
     train = FinetuneConfig(
         task=card.id, steps=config.steps, learning_rate=config.learning_rate, seed=config.seed + series,
         log_seconds=1e9,
@@ -128,6 +130,8 @@ def _learn(
     smooth = [mean(curve[max(0, i - SMOOTH // 2) : i + SMOOTH // 2 + 1]) for i in range(len(curve))]
     best = int(np.argmax(smooth))
     base.model.load_state_dict(kept[best])
+    if tuner is not None:
+        lora.merge(tuner)
     return base, moments[best]
 
 
