@@ -162,3 +162,13 @@ def test_spans_keep_their_digits_alike() -> None:
     assert words.span([-1.5, 12.0], signed=True) == "−1.5 … +12.0"
     assert words.span([0.5, 1.0], as_share=True) == "50\u202f% … 100\u202f%"
     assert words.span(None) == ""
+
+
+def test_many_tasks_fold_are_counted_and_can_be_filtered(tmp_path: Path) -> None:
+    rows = [make_row(f"grid/level-{number}", 100.0 * (number > 3)) for number in range(20)]
+    rows.append(make_row("arm/lift", 80.0))
+    page = write_report(rows, tmp_path).read_text()
+    assert page.count('<details class="many">') == 1
+    assert "<summary>20 tasks</summary>" in page
+    assert "<b>4</b><span>below 5, as good as chance</span>" in page
+    assert 'id="filter" type="search"' in page

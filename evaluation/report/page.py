@@ -127,6 +127,9 @@ def main_rows(rows: Sequence[Row]) -> list[Row]:
     return list(best.values())
 
 
+COLLAPSED = 5.0  # a score below this is as good as chance
+
+
 def headline(rows: Sequence[Row]) -> dict[str, Any]:
     """The figures on top: mean score over tasks with its interval, interquartile mean, counts."""
     scored = [row for row in rows if row.get("score") is not None]
@@ -151,6 +154,7 @@ def headline(rows: Sequence[Row]) -> dict[str, Any]:
         "success": sum(told) / len(told) if told else None,
         "success_tasks": len(told),
         "half_way": sum(row["score"] >= 50 for row in scored),
+        "collapsed": sum(row["score"] < COLLAPSED for row in scored),
         "scored": len(scored),
         "unscored": len(rows) - len(scored),
     }

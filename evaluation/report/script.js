@@ -80,3 +80,21 @@ for (const head of document.querySelectorAll("th[data-sort]")) {
   head.addEventListener("click", sort);
   head.addEventListener("keydown", (event) => event.key === "Enter" && sort());
 }
+
+// The filter: rows whose text has every word that was typed; what is hidden stays in the order that was chosen.
+const filter = document.getElementById("filter");
+if (filter) {
+  const rows = [...document.querySelectorAll("#table tbody tr")];
+  const show = () => {
+    const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+    let shown = 0;
+    for (const row of rows) {
+      const text = row.textContent.toLowerCase();
+      row.hidden = !words.every((word) => text.includes(word));
+      shown += !row.hidden;
+    }
+    document.getElementById("matches").textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+  };
+  filter.addEventListener("input", show);
+  show(); // a reloaded page keeps what was typed
+}
