@@ -17,6 +17,7 @@ from opengato.evaluation.provenance import write_json
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
 KEPT = ("score", "interval", "mean_return", "success", "n", "prompt", "perplexity")
+MOST = 100.0
 Row = dict[str, Any]
 
 
@@ -72,8 +73,12 @@ def chosen(rows: list[Row], agent: str, prompt: str) -> list[Row]:
 
 
 def trained(rows: list[Row]) -> list[float]:
-    """Scores of the tasks that are not held out; those without a scale are left out."""
-    return [row["score"] for row in rows if row["split"] == "train" and row["score"] is not None]
+    """What the tasks that are not held out count for in means; those without a scale are left out.
+
+    A score counts for 100 at most: some demonstrators do what is asked and collect little reward by it (Meta-World's script
+    for `button-press`), and one such task would outweigh five that are not done at all.
+    """
+    return [min(row["score"], MOST) for row in rows if row["split"] == "train" and row["score"] is not None]
 
 
 def markdown(rows: list[Row]) -> str:
@@ -85,7 +90,8 @@ def markdown(rows: list[Row]) -> str:
     counts = sorted({row["n"] for row in rows})
     lines = [
         f"Mean score of the {len(trained(rows))} trained tasks: **{mean(trained(rows)):.0f}**; by family: {by_family}. "
-        f"Prompt: {rows[0]['prompt']}; rollouts a task: {', '.join(map(str, counts))}.",
+        f"Prompt: {rows[0]['prompt']}; rollouts a task: {', '.join(map(str, counts))}. "
+        "A score counts for 100 at most in means.",
         "",
         "| task | return | random | demonstrator | success | score, 95 % interval |",
         "|---|---|---|---|---|---|",

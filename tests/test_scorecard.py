@@ -28,6 +28,7 @@ def test_scores_reach_the_card_and_the_table(tmp_path: Path) -> None:
     rows = [
         row("a/one", 50.0, agent),
         row("a/two", 30.0, agent, success=0.25),
+        row("a/above", 700.0, agent),
         row("b/kept-out", 10.0, agent, "held_out"),
         row("b/none", None, agent),
         row("a/one", 99.0, agent, stage="after"),
@@ -39,14 +40,14 @@ def test_scores_reach_the_card_and_the_table(tmp_path: Path) -> None:
     publish(ScorecardConfig(agent, str(tmp_path / "out"), readme=str(readme)))
     card = json.loads((tmp_path / "agent" / "card.json").read_text())
     assert {task: entry.get("score") for task, entry in card["scores"].items()} == {
-        "a/one": 50.0, "a/two": 30.0, "b/kept-out": 10.0, "b/none": None,
+        "a/one": 50.0, "a/two": 30.0, "a/above": 700.0, "b/kept-out": 10.0, "b/none": None,
     }  # fmt: skip
-    assert card["mean_score_of_trained_tasks"] == 40.0
+    assert card["mean_score_of_trained_tasks"] == 60.0, "a score counts for 100 at most"
     text = readme.read_text()
     assert text.startswith("before\n")
     assert text.endswith("after\n")
     assert "old" not in text
-    assert "trained tasks: **40**; by family: a 40." in text
+    assert "trained tasks: **60**; by family: a 60." in text
     assert "| `a/two` | 3 | 0 | 6 | 25% | 30 [29, 31] |" in text
     assert "| `b/kept-out` (held out) | 3 | 0 | 6 |  | 10 [9, 11] |" in text
 
