@@ -75,7 +75,8 @@ def chosen(rows: list[Row], agent: str, prompt: str) -> list[Row]:
 def trained(rows: list[Row]) -> list[float]:
     """What the tasks that are not held out count for in means; those without a scale are left out.
 
-    A score counts for 100 at most: some demonstrators do what is asked and collect little reward by it (Meta-World's script
+    A score counts for 100 at most: some demonstrators do what is asked and collect little reward by it (Meta-World's
+        script
     for `button-press`), and one such task would outweigh five that are not done at all.
     """
     return [min(row["score"], MOST) for row in rows if row["split"] == "train" and row["score"] is not None]
