@@ -14,10 +14,10 @@ from opengato.agent.agent import find
 from opengato.errors import OpengatoError
 from opengato.evaluation.evaluate import RESULTS, read_results
 from opengato.evaluation.provenance import write_json
+from opengato.evaluation.scores import MOST
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
 KEPT = ("score", "interval", "mean_return", "success", "n", "prompt", "perplexity")
-MOST = 100.0
 Row = dict[str, Any]
 
 
@@ -73,12 +73,8 @@ def chosen(rows: list[Row], agent: str, prompt: str) -> list[Row]:
 
 
 def trained(rows: list[Row]) -> list[float]:
-    """What the tasks that are not held out count for in means; those without a scale are left out.
-
-    A score counts for 100 at most: some demonstrators do what is asked and collect little reward by it (Meta-World's
-        script
-    for `button-press`), and one such task would outweigh five that are not done at all.
-    """
+    """What the tasks that are not held out count for in means; those without a scale are left out, and none counts for
+    more than `MOST`."""
     return [min(row["score"], MOST) for row in rows if row["split"] == "train" and row["score"] is not None]
 
 

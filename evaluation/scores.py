@@ -27,6 +27,9 @@ Reference = dict[
     str, Any
 ]  # {"random": Measured, "expert": Measured | None}; Measured: mean, std, n, interval, success, seed
 FILE_NAME = "scores.json"
+# What a task's score counts for at most in a mean over tasks: some demonstrators do what is asked and collect little
+# reward by it (Meta-World's script for `button-press`), and one such task would outweigh five that are not done at all.
+MOST = 100.0
 QUICK_EPISODES = 5  # for a task without a shipped reference, on the fly
 
 

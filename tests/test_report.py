@@ -167,6 +167,9 @@ def test_spans_keep_their_digits_alike() -> None:
 def test_many_tasks_fold_are_counted_and_can_be_filtered(tmp_path: Path) -> None:
     rows = [make_row(f"grid/level-{number}", 100.0 * (number > 3)) for number in range(20)]
     rows.append(make_row("arm/lift", 80.0))
+    assert headline([make_row("a/b", 597.0), make_row("a/c", 50.0)])["mean"] == pytest.approx(75, abs=1), (
+        "a task counts for 100 at most"
+    )
     page = write_report(rows, tmp_path).read_text()
     assert page.count('<details class="many">') == 1
     assert "<summary>20 tasks</summary>" in page

@@ -15,6 +15,7 @@ from markupsafe import Markup
 
 from opengato.evaluation import intervals, provenance
 from opengato.evaluation.report import charts, words
+from opengato.evaluation.scores import MOST
 
 HERE = Path(__file__).resolve().parent
 PROMPT_ORDER = ("demonstration", "both", "instruction", "none", "wrong")
@@ -136,6 +137,7 @@ def headline(rows: Sequence[Row]) -> dict[str, Any]:
     groups = [
         [e["score"] for e in row.get("episodes", ()) if e["score"] is not None] or [row["score"]] for row in scored
     ]
+    groups = [[MOST] * len(of) if row["score"] > MOST else of for of, row in zip(groups, scored, strict=True)]
     found: dict[str, Any] = {"mean": None, "interval": None, "iqm": None, "iqm_interval": None}
     if groups:
         found["mean"], found["interval"] = intervals.stratified(groups)
