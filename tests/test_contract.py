@@ -170,6 +170,8 @@ def test_same_seed_same_trajectory(card: tasks.Card) -> None:
 
 
 def test_other_seed_other_episode(card: tasks.Card) -> None:
+    if "fixed-start" in card.tags:
+        pytest.skip("its origin lays it out alike whatever the seed")
     runs = [trace_of(card.id, seed).copies for seed in SEEDS]  # the actions are the same whatever the seed
     alike = [len(runs[0]) == len(run) and all(map(same, runs[0], run)) for run in runs[1:]]
     assert not all(alike), "every episode is alike whatever the seed"

@@ -14,6 +14,8 @@ from opengato.envs.caption.coco import CocoCaptionTask
 from opengato.envs.dialogue.chats import ChatTask
 from opengato.errors import OpengatoError
 
+pytestmark = pytest.mark.usefixtures("fresh_registry")
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -10,6 +10,8 @@ from opengato.tasks.worlds import published, world
 
 # Two levels, and those that are the same in another size.
 HELD_OUT = ("pickup-dist", "pickup-dist-debug", "put-next-local", "put-next-local-s5n3", "put-next-local-s6n4")
+# MiniGrid lays these out alike whatever the seed.
+FIXED = ("empty-5x5", "empty-6x6", "empty-8x8", "empty-16x16", "dist-shift-1", "dist-shift-2")
 DEMONSTRATORS = {"bot": "opengato.envs.gridworld.expert:Bot", "planner": "opengato.envs.gridworld.planner:Planner"}
 # In words that the shipped agent was trained with; the other levels say what their missions have in common.
 INSTRUCTIONS = {
@@ -34,7 +36,13 @@ for _name, _facts in world("gridworld").items():
         instruction=INSTRUCTIONS.get(_name, _facts["instruction"]),
         embodiment="an agent on a grid that sees the 7 by 7 cells before it",
         split="held_out" if _name in HELD_OUT else "train",
-        tags=("gridworld", "language", "discrete", "minigrid" if _name.startswith("minigrid-") else "babyai"),
+        tags=(
+            "gridworld",
+            "language",
+            "discrete",
+            "minigrid" if _name.startswith("minigrid-") else "babyai",
+            *(("fixed-start",) if _name.removeprefix("minigrid-") in FIXED else ()),
+        ),  # fmt: skip
         success="the mission is done",
         demonstrator=DEMONSTRATORS.get(_facts["demonstrator"] or ""),
         published={"source": "JAT", "random": _expert["random"], "expert": _expert["expert"]} if _expert else None,
