@@ -119,12 +119,47 @@ class Lift(Goal):
         return 0.4 + 0.3 * lifted + 0.3 * self.kept
 
 
-class Stack(Goal):
-    """Set an object on another and let go of it."""
+class SetDown(Goal):
+    """Carry an object to another, set it down there and let go of it."""
 
     def reset(self, env: ArmEnv) -> None:
-        self._apart = max(env.horizontal_distance(self.top, self.bottom or ""), 0.05)
+        self._apart = max(self._away(env), 0.05)
         super().reset(env)
+
+    @abstractmethod
+    def _away(self, env: ArmEnv) -> float:
+        """Metres that are left sideways."""
+
+    @abstractmethod
+    def _lifted(self, env: ArmEnv) -> float:
+        """How far the held object is lifted, 0 to 1."""
+
+    @abstractmethod
+    def resting(self, env: ArmEnv) -> bool:
+        """Whether the object lies still where it should, and nobody holds it."""
+
+    def met(self, env: ArmEnv) -> bool:
+        away = env.gripper_position()[2] - env.object_position(self.top)[2]
+        return self.resting(env) and away > APART and env.speed(self.top) < 0.05
+
+    def progress(self, env: ArmEnv) -> float:
+        if self.resting(env):
+            return 0.75 + 0.25 * self.kept
+        if not env.held(self.top):
+            return 0.15 * self._reach(env)
+        lifted = self._lifted(env)
+        over = float(np.clip(1 - self._away(env) / self._apart, 0.0, 1.0))
+        return 0.35 + 0.15 * lifted + 0.15 * over * lifted
+
+
+class Stack(SetDown):
+    """Set an object on another."""
+
+    def _away(self, env: ArmEnv) -> float:
+        return env.horizontal_distance(self.top, self.bottom or "")
+
+    def _lifted(self, env: ArmEnv) -> float:
+        return float(np.clip(env.height(self.top) / LIFT_HEIGHT, 0.0, 1.0))
 
     def resting(self, env: ArmEnv) -> bool:
         """Whether the object lies still on the other, which stands on the floor, and nobody holds it."""
@@ -139,26 +174,12 @@ class Stack(Goal):
             and not env.touched_by_fingers(self.top)
         )
 
-    def met(self, env: ArmEnv) -> bool:
-        away = env.gripper_position()[2] - env.object_position(self.top)[2]
-        return self.resting(env) and away > APART and env.speed(self.top) < 0.05
 
-    def progress(self, env: ArmEnv) -> float:
-        if self.resting(env):
-            return 0.75 + 0.25 * self.kept
-        if not env.held(self.top):
-            return 0.15 * self._reach(env)
-        lifted = float(np.clip(env.height(self.top) / LIFT_HEIGHT, 0.0, 1.0))
-        over = float(np.clip(1 - env.horizontal_distance(self.top, self.bottom or "") / self._apart, 0.0, 1.0))
-        return 0.35 + 0.15 * lifted + 0.15 * over * lifted
-
-
-class Place(Goal):
-    """Lift an object, set it down beside another and let go of it."""
+class Place(SetDown):
+    """Lift an object and set it down beside another."""
 
     def reset(self, env: ArmEnv) -> None:
         self.carried = False
-        self._apart = max(self._away(env), 0.05)
         super().reset(env)
 
     def _away(self, env: ArmEnv) -> float:
@@ -167,24 +188,14 @@ class Place(Goal):
         distance = env.horizontal_distance(self.top, self.bottom or "")
         return max(near - distance, distance - far, 0.0)
 
+    def _lifted(self, env: ArmEnv) -> float:
+        return 1.0 if self.carried else float(np.clip(env.height(self.top) / CARRIED, 0.0, 1.0))
+
     def resting(self, env: ArmEnv) -> bool:
         """Whether the object was carried, lies on the floor beside the other, and nobody holds it."""
         self.carried = self.carried or (env.held(self.top) and env.height(self.top) > CARRIED)
         down = abs(env.height(self.top)) < STACK_TOLERANCE[1]
         return self.carried and down and not self._away(env) and not env.touched_by_fingers(self.top)
-
-    def met(self, env: ArmEnv) -> bool:
-        away = env.gripper_position()[2] - env.object_position(self.top)[2]
-        return self.resting(env) and away > APART and env.speed(self.top) < 0.05
-
-    def progress(self, env: ArmEnv) -> float:
-        if self.resting(env):
-            return 0.75 + 0.25 * self.kept
-        if not env.held(self.top):
-            return 0.15 * self._reach(env)
-        lifted = 1.0 if self.carried else float(np.clip(env.height(self.top) / CARRIED, 0.0, 1.0))
-        over = float(np.clip(1 - self._away(env) / self._apart, 0.0, 1.0))
-        return 0.35 + 0.15 * lifted + 0.15 * over * lifted
 
 
 _GOALS: dict[str, type[Goal]] = {"reach": Reach, "lift": Lift, "stack": Stack, "place": Place}
