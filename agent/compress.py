@@ -13,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from opengato.agent.model import Model
+from opengato.agent.transformer import MATRICES
 from opengato.errors import UnknownNameError
 
 Precision = Literal["fp32", "bf16", "int8"]
@@ -34,7 +35,7 @@ def compress(model: Model, precision: str) -> Model:
     if precision != "fp32":
         kind = BfLinear if precision == "bf16" else Int8Linear
         for block in model.transformer.stack:
-            for name in ("qkv", "merge", "up", "down"):
+            for name in MATRICES:
                 setattr(block, name, kind(getattr(block, name).weight.detach()))
     return model
 

@@ -48,6 +48,9 @@ def _quarter(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tenso
         return torch.cat([torch.cat([zero, one], 1), torch.cat([-one, zero], 1)]).to(device, dtype)
 
 
+MATRICES = ("qkv", "merge", "up", "down")  # of a block: nearly all of its weights
+
+
 class Block(nn.Module):
     """Attention and a GEGLU layer, each behind a norm and beside a skip.
 

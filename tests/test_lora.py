@@ -10,6 +10,7 @@ import torch
 
 from opengato.agent import Agent
 from opengato.agent.config import preset
+from opengato.agent.transformer import MATRICES
 from opengato.cli import main
 from opengato.errors import OpengatoError
 from opengato.training import lora
@@ -37,7 +38,7 @@ def test_only_adapters_and_slots_change_and_merging_leaves_a_plain_model() -> No
     assert all(p.requires_grad for p in agent.model.parameters())
     torch.testing.assert_close(agent.model.transformer.stack[0].qkv(seen), wanted, atol=1e-4, rtol=1e-4)
     changed = {name for name, value in agent.model.state_dict().items() if not torch.equal(value, before[name])}
-    assert changed == {name for name in before if name.rsplit(".", 2)[-2] in lora.MATRICES}
+    assert changed == {name for name in before if name.rsplit(".", 2)[-2] in MATRICES}
 
 
 @pytest.mark.parametrize("rank", [-1, 1000])

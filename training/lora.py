@@ -8,9 +8,9 @@ from typing import Any
 from torch import nn
 
 from opengato.agent.model import Model
+from opengato.agent.transformer import MATRICES
 from opengato.errors import OpengatoError
 
-MATRICES = ("qkv", "merge", "up", "down")  # of every block
 SCALE = 2  # α / r
 
 

@@ -55,14 +55,19 @@ class MixtureConfig:
 
 def shares(tasks: Sequence[str], weights: Mapping[str, float]) -> np.ndarray:
     """Weight of each task, float [tasks]; see `Mixture`."""
-    winner = [next((p for p in reversed(list(weights)) if fnmatchcase(task, p)), None) for task in tasks]
+    winner = [_pattern(weights, task) for task in tasks]
     return np.asarray([1.0 if p is None else weights[p] / winner.count(p) for p in winner])
 
 
-def _last(settings: Mapping[str, Any], task: str) -> Any:
-    """The setting of the last pattern that the task matches, None where none does."""
-    found = [value for pattern, value in settings.items() if fnmatchcase(task, pattern)]
-    return found[-1] if found else None
+def _pattern(settings: Mapping[str, Any], task: str) -> str | None:
+    """The last pattern that the task matches, None where none does."""
+    return next((pattern for pattern in reversed(list(settings)) if fnmatchcase(task, pattern)), None)
+
+
+def _setting(settings: Mapping[str, Any], task: str) -> Any:
+    """What the last pattern that the task matches says, None where none does."""
+    pattern = _pattern(settings, task)
+    return None if pattern is None else settings[pattern]
 
 
 class Mixture:
@@ -87,8 +92,8 @@ class Mixture:
         # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()
-        self.noise = [_last(config.noise, task.task) or 0.0 for task in self.tasks]
-        longest = [_last(config.unshown, task.task) for task in self.tasks]
+        self.noise = [_setting(config.noise, task.task) or 0.0 for task in self.tasks]
+        longest = [_setting(config.unshown, task.task) for task in self.tasks]
         self.unshown = [
             Unshown(task, words, task.codec.vocabulary.end_id) if words else None
             for task, words in zip(self.tasks, longest, strict=True)

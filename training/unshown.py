@@ -2,10 +2,11 @@
 
 Where no red ball was ever shown, "ball" is never the answer to a question that says "red", and the surest way to a low
 loss is to learn that it cannot be: from the words alone, without a look at the picture. Then the agent is blind to the
-first red ball it meets. So a word that a context never had, while the same context with one other word in it did, is
-left out of the choice that is scored there: whether red balls look like balls is then decided by balls of other
-colours. Only the demonstrations are counted, nothing is known of the test. Methods of this kind: Clark et al. 2019,
-"Don't Take the Easy Way Out"; for pairs that were never shown, Atzmon et al. 2020.
+first red ball it meets. So a word that a context never had, while the same context with one other word in it did,
+counts there as one that may stand, together with those that did, and is not weighed against the one that does: whether
+red balls look like balls is then decided by balls of other colours. Only the demonstrations are counted, nothing is
+known of the test. Methods of this kind: Clark et al. 2019, "Don't Take the Easy Way Out"; for pairs that were never
+shown, Atzmon et al. 2020.
 """
 
 from __future__ import annotations
