@@ -14,6 +14,7 @@ import numpy as np
 from opengato.envs.real.robot import Reading, Robot
 from opengato.envs.real.safety import Safety
 from opengato.errors import OpengatoError
+from opengato.evaluation.ahead import AheadPolicy
 from opengato.training.episodes import Recording
 
 OnLate = Literal["repeat", "hold", "stop"]
@@ -30,6 +31,7 @@ class LoopReport:
         age_ms: of every reading when it arrived.
         met: actions that left within one period of their reading's arrival.
         missing: periods without a reading.
+        unthought: readings for which a policy that thinks ahead had no action yet.
         stale: readings too old to act on.
         skipped: readings that never came, by their numbers.
         reordered: readings that came after a newer one.
@@ -45,6 +47,7 @@ class LoopReport:
     age_ms: list[float] = field(default_factory=list)
     met: int = 0
     missing: int = 0
+    unthought: int = 0
     stale: int = 0
     skipped: int = 0
     reordered: int = 0
@@ -63,10 +66,10 @@ class ControlLoop:
 
     Args:
         robot: connected.
-        policy: `act(observation) → action` of one environment, and `reset()`.
+        policy: `act(observation) → action` of one environment, and `reset()`; or an `AheadPolicy` of it.
         safety: between the two.
-        on_late: where no reading came for two periods, or only one that is older than `max_age_s`: `repeat` leaves the
-            last action, `hold` commands rest, `stop` ends the run.
+        on_late: where no reading came for two periods, or only one that is older than `max_age_s`, or no action is
+            thought of yet: `repeat` leaves the last action, `hold` commands rest, `stop` ends the run.
         max_age_s: of a reading that is acted on.
         dry_run: compute everything and send nothing.
         record: keep the episodes.
@@ -102,7 +105,7 @@ class ControlLoop:
                 arrived = time.monotonic()
                 if reading is None:
                     report.missing += 1
-                    if self._late(report, None):
+                    if self._late(report, "no reading"):
                         break
                     continue
                 if last is not None:
@@ -122,10 +125,16 @@ class ControlLoop:
                 report.age_ms.append(1e3 * (arrived - reading.captured_at))
                 if report.age_ms[-1] > 1e3 * self.max_age_s:
                     report.stale += 1
-                    if self._late(report, reading):
+                    if self._late(report, "a stale reading"):
                         break
                     continue
-                sent = self._send(self.safety(self.policy.act(self._seen(reading)), reading.values))
+                action = self._act(reading)
+                if action is None:
+                    report.unthought += 1
+                    if self._late(report, "no action thought of in time"):
+                        break
+                    continue
+                sent = self._send(self.safety(action, reading.values))
                 report.latency_ms.append(1e3 * (time.monotonic() - arrived))
                 report.actions += 1
                 report.met += report.latency_ms[-1] <= 1e3 * period
@@ -152,10 +161,14 @@ class ControlLoop:
     def _send(self, action: np.ndarray) -> np.ndarray:
         return action if self.dry_run else self.robot.send_action(action)
 
-    def _late(self, report: LoopReport, reading: Reading | None) -> bool:
-        """Answer a missing or stale reading; whether the run ends."""
+    def _act(self, reading: Reading) -> Any:
+        seen = self._seen(reading)
+        return self.policy.act(seen, reading.number) if isinstance(self.policy, AheadPolicy) else self.policy.act(seen)
+
+    def _late(self, report: LoopReport, why: str) -> bool:
+        """Answer what came too late; whether the run ends."""
         if self.on_late == "stop":
-            report.stopped = "no reading" if reading is None else "a stale reading"
+            report.stopped = why
             return True
         if self.on_late == "hold":
             self._send(self.safety.rest())

@@ -172,6 +172,8 @@ def _check(config: EvaluateConfig) -> list[Card]:
     for card in cards:
         if not card.available:
             card.make()  # raises with the command that brings what is missing
+        if config.agent == "demonstrator" and card.ahead > 1:
+            raise OpengatoError(f"a demonstrator acts step by step. Next: tasks=[{card.origin}]")
         if config.agent == "demonstrator" and card.demonstrator is None:
             raise OpengatoError(f"{card.id} has no demonstrator. Next: leave it out, or agent=random")
     return cards

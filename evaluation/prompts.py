@@ -133,7 +133,7 @@ def _stored(card: Card, data_dir: str | Path, look_at: int = 20) -> Episode | No
     """The best successful one of the first `look_at` stored demonstrations; None where nothing is stored."""
     from opengato.training.episodes import EpisodeStore, dataset_path
 
-    if not dataset_path(data_dir, card.id).is_dir():
+    if not dataset_path(data_dir, card.origin).is_dir():
         return None
     store = EpisodeStore.open(data_dir, card.id)
     rows = [(i, row) for i, row in enumerate(store.summaries()[:look_at]) if row["success"] in (True, None)]

@@ -18,9 +18,11 @@ from typing import Any
 
 import numpy as np
 
+from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError
 from opengato.evaluation.intervals import mean_interval, wilson
 from opengato.evaluation.provenance import commit, versions, write_json
+from opengato.tasks import registry
 from opengato.tasks.card import Card
 
 Reference = dict[
@@ -65,6 +67,9 @@ def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None
 
     One that was measured before the task's code changed is measured again; so is one for other episodes (`max_steps`).
     """
+    if card.ahead > 1:
+        steps = None if max_steps is None else max_steps * look_every(card.ahead)
+        return reference_for(registry.get(card.origin), data_dir, steps)
     key = _key(card, max_steps)
     shipped = _shipped().get(key)
     if shipped is not None:

@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from opengato.envs.ahead import actions_ahead
 from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.disturbed import RATE_HZ
 from opengato.envs.real.robot import check_twin, signals_of
 from opengato.envs.real.safety import Safety
 from opengato.envs.real.twin import Twin, TwinRobot, limits_of
 from opengato.errors import OpengatoError
+from opengato.evaluation.ahead import AheadPolicy
 from opengato.evaluation.control_loop import ControlLoop, OnLate
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.prompts import make_prompt
@@ -43,7 +45,8 @@ class TwinConfig(Disturbance):
     """Driving the twin, with the disturbances below.
 
     Args:
-        task: whose body, and what is asked of it.
+        task: whose body, and what is asked of it; `arm/lift-red@4` for an agent that was fine-tuned to say four actions
+            at once.
         agent: who drives; or where one is served: ws://host:port of `opengato serve`, with its token in OPENGATO_TOKEN.
         minutes: how long.
         on_late: repeat, hold or stop; what to do where no reading comes in time.
@@ -87,12 +90,15 @@ def twin(config: TwinConfig) -> dict[str, Any]:
 
     registry.load_plugins(config.plugins)
     card = registry.get(config.task)
+    body_card = registry.get(card.origin)
     torch.set_num_threads(config.threads)
     disturbance = Disturbance(**{f: getattr(config, f) for f in Disturbance.__dataclass_fields__})
-    env = card.make(evaluation=True)
-    rate = card.rate_hz or RATE_HZ
+    env = body_card.make(evaluation=True)
+    rate = body_card.rate_hz or RATE_HZ
     try:
-        limits, spec = limits_of(env, rate), Spec.from_env(env)
+        limits, body = limits_of(env, rate), (env.observation_space, env.action_space)
+        ahead = env.action_space if card.ahead == 1 else actions_ahead(env.action_space, card.ahead)
+        spec = Spec(env.observation_space, ahead)
         units = getattr(env.unwrapped, "units", {})
         observed = signals_of(env.observation_space, "observation", units)
         done = signals_of(env.action_space, "action", units)
@@ -104,9 +110,11 @@ def twin(config: TwinConfig) -> dict[str, Any]:
         prompt, words = make_prompt(config.prompt, card, config.data_dir)
         policy = Agent.load(config.agent).policy(spec, prompt, seed=config.seed)
     _warm(policy, spec)
-    with running(card, disturbance, rate, config.plugins) as address:
+    if card.ahead > 1:
+        policy = AheadPolicy(policy, card.ahead, rate)
+    with running(body_card, disturbance, rate, config.plugins) as address:
         robot = TwinRobot(address, FIRST_SEED + config.seed)
-        check_twin(robot, observed, done, card.rate_hz)
+        check_twin(robot, observed, done, body_card.rate_hz)
         robot.connect()
         bare = not isinstance(spec.observation_space, spaces.Dict)
         loop = ControlLoop(
@@ -118,11 +126,11 @@ def twin(config: TwinConfig) -> dict[str, Any]:
         robot.disconnect()
     if config.record and report.recordings:
         facts = {"demonstrator": config.agent, "kind": "twin", "disturbance": asdict(disturbance)}
-        body = (spec.observation_space, spec.action_space)
-        write_episodes(config.data_dir, card.id, report.recordings, *body, facts, name=config.record)
+        write_episodes(config.data_dir, body_card.id, report.recordings, *body, facts, name=config.record)
     reference = reference_for(card, config.data_dir)
     scores = [value for value in (score(each, reference) for each in report.returns) if value is not None]
     interval = mean_interval(scores) if len(scores) > 1 else None
+    due = report.actions + report.missing + report.stale + report.unthought
     quantiles = np.percentile(report.latency_ms, [50, 95, 99]) if report.latency_ms else [np.nan] * 3
     return {
         "task": card.id, "agent": config.agent, "prompt": config.prompt, "prompt_text": words,
@@ -130,8 +138,9 @@ def twin(config: TwinConfig) -> dict[str, Any]:
         "rate_hz": round(report.actions / report.seconds, 2) if report.seconds else 0.0,
         **{f"p{p}_ms": round(float(q), 2) for p, q in zip((50, 95, 99), quantiles, strict=True)},
         "age_ms": round(float(np.median(report.age_ms)), 2) if report.age_ms else None,
-        "deadlines_met": round(report.met / max(1, report.actions + report.missing + report.stale), 5),
-        "missing": report.missing, "stale": report.stale, "skipped": report.skipped, "reordered": report.reordered,
+        "deadlines_met": round(report.met / max(1, due), 5),
+        "missing": report.missing, "unthought": report.unthought, "stale": report.stale,
+        "skipped": report.skipped, "reordered": report.reordered,
         "limits_crossed": sum(robot.summary.get("crossed", {}).values()),
         "crossed": robot.summary.get("crossed", {}), "corrected": dict(report.reasons),
         "late_ticks": robot.summary.get("late_ticks"), "n": len(report.returns),

@@ -127,7 +127,7 @@ def evaluate(config: Any, as_json: bool) -> Any:
 def _sheet(config: Any, as_json: bool) -> Any:
     """Score an agent under disturbances."""
     from opengato.evaluation.listing import progress_line
-    from opengato.evaluation.robustness import PAGE, sheet
+    from opengato.evaluation.robustness import sheet
 
     rows = sheet(config, progress_line())
     if as_json:
@@ -135,7 +135,7 @@ def _sheet(config: Any, as_json: bool) -> Any:
     for row in rows:
         told = "no scale" if row["score"] is None else f"score {row['score']:.0f}"
         print(f"{row['task']:<30} {row['kind']:<9} {row['level']:<6g} {told}")
-    print(Path(config.out) / PAGE)
+    print(Path(config.out) / "report.html")
     return None
 
 

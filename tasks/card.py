@@ -43,6 +43,7 @@ class Card:
         extra: the extra that brings the simulator, or None for the base install.
         evaluation_kwargs: passed to the factory when evaluating (a text task evaluates on its own test split).
         demonstration_steps: cap on the steps of a collected episode, None for the environment's own limit.
+        ahead: actions that are said at once (`opengato.envs.ahead`); `family/name@4` is `family/name` with four.
     """
 
     id: str
@@ -58,11 +59,17 @@ class Card:
     extra: str | None = None
     evaluation_kwargs: Mapping[str, Any] = field(default_factory=dict)
     demonstration_steps: int | None = None
+    ahead: int = 1
 
     @property
     def family(self) -> str:
         """The part of the id before the slash."""
         return self.id.split("/", 1)[0]
+
+    @property
+    def origin(self) -> str:
+        """The id of the same task with one action a step: the part before the @."""
+        return self.id.partition("@")[0]
 
     @property
     def missing_modules(self) -> tuple[str, ...]:
@@ -87,7 +94,12 @@ class Card:
         """
         if self.missing_modules:
             raise MissingExtraError(f"task {self.id!r}", self.extra or "", self.missing_modules)
-        return self.factory(**{**(self.evaluation_kwargs if evaluation else {}), **kwargs})
+        env = self.factory(**{**(self.evaluation_kwargs if evaluation else {}), **kwargs})
+        if self.ahead == 1:
+            return env
+        from opengato.envs.ahead import Ahead
+
+        return Ahead(env, self.ahead)
 
     def make_demonstrator(self) -> Any:
         """An object with `reset(env)` and `act(observation)`, or None where the task has no demonstrator."""

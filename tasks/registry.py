@@ -9,11 +9,15 @@ import importlib.util
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.tasks.card import Card
+
+MOST_AHEAD = 2, 64  # actions said at once; one is the task itself
 
 Factory = TypeVar("Factory", bound=Callable[..., Any])
 
@@ -38,6 +42,9 @@ def register(id: str, **facts: Any) -> Callable[[Factory], Factory]:
             f"task id {id!r} must read 'family/name'. Next: rename it, e.g. 'mylab/{id.strip('/') or 'task'}'."
         )
 
+    if "@" in id:
+        raise OpengatoError(f"task id {id!r} holds an '@', which asks for actions ahead. Next: rename it.")
+
     def add(factory: Factory) -> Factory:
         if id in _cards:
             raise OpengatoError(
@@ -57,24 +64,38 @@ def get(id: str) -> Card:
         UnknownNameError: there is no such task; the message offers the nearest id.
     """
     cards = _all()
-    if id not in cards:
+    origin, at, ahead = id.partition("@")
+    if origin not in cards:
         raise UnknownNameError("task", id, cards, "Next: opengato list")
-    return cards[id]
+    return _ahead(cards[origin], ahead) if at else cards[origin]
 
 
 def find(patterns: str | Sequence[str] = "*", split: str | None = None) -> list[Card]:
-    """Cards whose id fits any pattern (`control/*`), in the registry's order.
+    """Cards whose id fits any pattern (`control/*`), in the registry's order; `control/*@4`: with four actions ahead.
 
     Raises:
         UnknownNameError: a pattern fits no task.
     """
     cards, chosen = _all(), dict[str, Card]()
-    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+    for wanted in [patterns] if isinstance(patterns, str) else patterns:
+        pattern, at, ahead = wanted.partition("@")
         hits = [pattern] if pattern in cards else fnmatch.filter(cards, pattern)
         if not hits:
             raise UnknownNameError("task", pattern, cards, "Next: opengato list")
-        chosen.update((hit, cards[hit]) for hit in hits)
+        found = [_ahead(cards[hit], ahead) if at else cards[hit] for hit in hits]
+        chosen.update((card.id, card) for card in found)
     return [card for card in chosen.values() if split in (None, card.split)]
+
+
+def _ahead(card: Card, ahead: str) -> Card:
+    """The same task with several actions a step."""
+    if not (ahead.isdigit() and MOST_AHEAD[0] <= int(ahead) <= MOST_AHEAD[1]):
+        raise OpengatoError(
+            f"task '{card.id}@{ahead}': after the @ comes how many actions are said at once, a number from "
+            f"{MOST_AHEAD[0]} to {MOST_AHEAD[1]}. Next: {card.id}@4"
+        )
+    rate = None if card.rate_hz is None else card.rate_hz / look_every(int(ahead))
+    return replace(card, id=f"{card.id}@{int(ahead)}", ahead=int(ahead), rate_hz=rate)
 
 
 def family_names() -> list[str]:

@@ -17,8 +17,8 @@ from opengato.errors import OpengatoError
 from opengato.evaluation.fewshot import study as module
 from opengato.evaluation.fewshot.config import FewshotConfig
 from opengato.evaluation.fewshot.nearest import CELLS, NearestAgent, _coarse
-from opengato.evaluation.fewshot.plot import write_page
 from opengato.evaluation.fewshot.study import rows, study
+from opengato.evaluation.report import write_report
 from opengato.tasks import registry
 
 from .test_policy import SMALL
@@ -98,7 +98,7 @@ def test_a_study_is_nested_goes_on_and_sums_up(config: FewshotConfig, monkeypatc
     assert [row["n"] for row in apart if row["demonstrations"] == 1] == [4, 4, 4, 6, 6, 6]
     kept = json.loads((Path(config.out) / "fewshot.json").read_text())
     assert all(run["moment"] in (2, 4) for run in kept["runs"] if run["method"] != "nearest")
-    page = write_page(kept["rows"], Path(config.out) / "fewshot.html").read_text()
+    page = write_report([], config.out).read_text()
     assert page.count("<polyline") == 3
     assert TASK in page
 

@@ -13,6 +13,8 @@ import pytest
 
 from opengato.evaluation import video
 from opengato.evaluation.report import charts, words, write_report
+from opengato.evaluation.report.curves import Panel
+from opengato.evaluation.report.duel import duel
 from opengato.evaluation.report.page import headline, main_rows
 
 VOID = {"meta", "link", "br", "source", "input", "img"}
@@ -175,3 +177,42 @@ def test_many_tasks_fold_are_counted_and_can_be_filtered(tmp_path: Path) -> None
     assert "<summary>20 tasks</summary>" in page
     assert "<b>4</b><span>below 5, as good as chance</span>" in page
     assert 'id="filter" type="search"' in page
+
+
+def test_two_agents_stand_side_by_side(tmp_path: Path) -> None:
+    rows = [
+        *(make_row(f"arm/task-{i}", 50.0 + 10 * i, agent="new") for i in range(3)),
+        *(make_row(f"arm/task-{i}", 60.0, agent="old") for i in range(3)),
+        make_row("arm/other", 10.0, agent="old"),
+        make_row("arm/task-0", 0.0, agent="random"),
+    ]
+    found = duel(rows, ("random",))
+    assert found is not None
+    assert {found["first"], found["second"]} == {"new", "old"}
+    sign = 1 if found["first"] == "new" else -1
+    gains = {line["task"]: sign * line["gain"]["figure"] for line in found["lines"]}
+    assert gains == pytest.approx({"arm/task-0": -10, "arm/task-1": 0, "arm/task-2": 10})
+    assert found["wins"] == (1, 1)
+    assert duel([row for row in rows if row["agent"] != "old"], ("random",)) is None
+    page, _ = read(write_report(rows, tmp_path))
+    assert 'id="duel"' in page
+
+
+def test_curves_of_a_study_are_part_of_the_report(tmp_path: Path) -> None:
+    about = {"task": "arm/lift", "kind": "delay", "unit": "ms", "n": 20}
+    rows = [
+        {**about, "agent": agent, "level": level, "score": 90.0 - level, "interval": [80.0 - level, 95.0 - level]}
+        for agent in ("plain", "<b>hardened</b>")
+        for level in (0, 50)
+    ]
+    rows.append({**about, "agent": "plain", "level": 100, "score": None, "interval": None})
+    (tmp_path / "robustness.json").write_text(json.dumps({"rows": rows}))
+    page, _ = read(write_report([], tmp_path))
+    assert page.count("<polyline") == 2
+    assert page.count("<circle") == 4
+    assert "<b>hardened" not in page
+    panel = Panel("x", [1.0, 2000.0], {"a": [{"score": 500.0, "interval": None}, None]}, {"a": 3}).draw()
+    assert ">2k</text>" in panel
+    assert panel.count("<circle") == 1
+    ends = [float(y) for _, y in re.findall(r"([\d.-]+),([\d.-]+)", re.search(r'points="(.*?)"', panel)[1])]  # type: ignore[index]
+    assert all(0 <= y <= 150 for y in ends)

@@ -9,7 +9,7 @@ import pytest
 
 from opengato.errors import OpengatoError
 from opengato.evaluation import robustness
-from opengato.evaluation.evaluate import EvaluateConfig
+from opengato.evaluation.evaluate import EvaluateConfig, read_results
 from opengato.tasks import registry
 
 
@@ -37,9 +37,11 @@ def test_a_sheet_is_whole_and_played_once(tmp_path: Path, monkeypatch: pytest.Mo
     assert all(row["n"] == 2 for row in rows)
     kept = json.loads((tmp_path / robustness.FILE).read_text())["rows"]
     assert len(kept) == len(rows)
-    text = (tmp_path / robustness.PAGE).read_text()
-    assert "control/cartpole-balance" in text
-    assert text.count("<svg") == len({row["kind"] for row in rows if row["score"] is not None})
+    text = (tmp_path / "report.html").read_text()
+    kinds = {row["kind"] for row in rows if row["score"] is not None}
+    assert text.count('<svg class="curves"') == len(kinds) >= 3
+    undisturbed = read_results(tmp_path)
+    assert [row["disturbance"] for row in undisturbed] == [{}]
 
     def never(*_: object) -> None:
         raise AssertionError("played again")

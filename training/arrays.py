@@ -111,7 +111,7 @@ def open_arrays(
     facts = json.dumps([VERSION, vocabulary.digest, *(["whole"] if skip_damaged else []), *counts])
     modified = max(path.stat().st_mtime_ns for path in (store.path / "data").iterdir())
     digest = hashlib.sha256(f"{facts}{modified}".encode()).hexdigest()[:12]
-    folder = store.path / "arrays" / digest
+    folder = store.arrays / digest
     spec = Spec(store.observation_space, store.action_space)
     if not (folder / "arrays.json").is_file():
         _build(folder, store, Codec(spec, vocabulary), skip_damaged)

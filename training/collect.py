@@ -147,6 +147,9 @@ def _cards(config: CollectConfig) -> list[Card]:
     if not config.tasks:
         raise OpengatoError("which tasks? Next: opengato collect 'tasks=[control/walker-walk]', or a pattern")
     found = registry.find(config.tasks)
+    for card in found:
+        if card.ahead > 1:
+            raise OpengatoError(f"{card.id} is trained on the demonstrations of {card.origin}. Next: collect those.")
     shown = [
         card
         for card in found

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from opengato.envs.ahead import Ahead, cut
 from opengato.errors import ObservationError, OpengatoError
 
 from .episodes import Recording
@@ -51,6 +52,8 @@ def run_episode(
         ObservationError: an action that does not fit the action space, or a reward that is not finite.
         OpengatoError: the episode does not end.
     """
+    if isinstance(env, Ahead):  # a demonstrator goes step by step; its actions are put together afterwards
+        return cut(run_episode(env.env, demonstrator, seed, noise, rng, max_steps), env.ahead)
     observation, begin = env.reset(seed=seed)
     env.action_space.seed(seed)  # a demonstrator may sample from it
     demonstrator.reset(env)

@@ -12,6 +12,7 @@ import h5py
 from gymnasium import spaces
 
 from opengato.agent.episode import Episode
+from opengato.envs.ahead import actions_ahead, cut, look_every
 from opengato.errors import OpengatoError
 
 from .checksum import ATTRIBUTE, checksum
@@ -58,6 +59,7 @@ class EpisodeStore:
         Raises:
             OpengatoError: it has not been collected; the message says how.
         """
+        task, at, ahead = task.partition("@")
         path = dataset_path(data_dir, task, name)
         restore_interrupted(path)
         if not path.is_dir():
@@ -66,7 +68,12 @@ class EpisodeStore:
                 f"no episodes of {task!r} at {str(path)!r}. Next: opengato collect tasks=[{task}]{where}"
             )
         check_owner(path, task, read_metadata(path))
-        return cls(path)
+        return AheadStore(path, int(ahead)) if at else cls(path)
+
+    @property
+    def arrays(self) -> Path:
+        """Where arrays built from it lie."""
+        return self.path / "arrays"
 
     def __len__(self) -> int:
         return int(self.metadata["total_episodes"])
@@ -145,6 +152,52 @@ class EpisodeStore:
 
     def __repr__(self) -> str:
         return f"EpisodeStore({str(self.path)!r}, {len(self)} episodes, {self.metadata['total_steps']} steps)"
+
+
+class AheadStore(EpisodeStore):
+    """A dataset with several actions a look (`opengato.envs.ahead`): every episode is there once for each step that its
+    first look may be at.
+
+    Args:
+        path: the folder of the dataset of single steps.
+        ahead: actions a look.
+    """
+
+    def __init__(self, path: str | Path, ahead: int) -> None:
+        super().__init__(path)
+        self.ahead, self.phases = ahead, look_every(ahead)
+        self.whole = EpisodeStore(path)
+        self.action_space = actions_ahead(self.whole.action_space, ahead)
+        self.metadata["total_episodes"] *= self.phases
+
+    def __getitem__(self, index: int) -> Episode:
+        """See `EpisodeStore`."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"episode {index} of {len(self)}")
+        whole, phase = divmod(int(index) % len(self), self.phases)
+        return cut(self.whole[whole], self.ahead, phase)
+
+    def check(self, index: int) -> bool:
+        """See `EpisodeStore`."""
+        return self.whole.check(index // self.phases)
+
+    def summaries(self) -> list[dict[str, Any]]:
+        """See `EpisodeStore`; an episode's return is of the whole, its steps are looks."""
+        found = self.whole.summaries()
+        return [
+            {**row, "total_steps": -(-max(1, (row["total_steps"] or 1) - phase) // self.phases)}
+            for row in found
+            for phase in range(self.phases)
+        ]
+
+    def close(self) -> None:
+        """See `EpisodeStore`."""
+        self.whole.close()
+
+    @property
+    def arrays(self) -> Path:
+        """Where arrays built from it lie."""
+        return self.path / f"arrays@{self.ahead}"
 
 
 def write_episodes(

@@ -11,7 +11,9 @@ import torch
 
 from opengato.agent.agent import Agent
 from opengato.agent.episode import Episode
+from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError
+from opengato.tasks import registry
 from opengato.tasks.card import Card
 from opengato.training import lora
 from opengato.training.arrays import arrays_of
@@ -93,7 +95,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         *history,
         {
             "task": card.id,
-            "demonstrations": len(episodes),
+            "demonstrations": config.demonstrations,
             "steps": config.steps,
             "seed": config.seed,
             "scratch": config.scratch,
@@ -111,6 +113,12 @@ def demonstrations(card: Card, config: FinetuneConfig):  # type: ignore[no-untyp
     """
     from opengato.agent.spec import Spec
 
+    if card.ahead > 1:
+        demonstrations(registry.get(card.origin), config)
+        looks = look_every(card.ahead)
+        cuts = EpisodeStore.open(config.data_dir, card.id)
+        chosen = list(itertools.islice(iter(cuts), config.demonstrations * looks))
+        return chosen, Spec(cuts.observation_space, cuts.action_space)
     try:
         store = EpisodeStore.open(config.data_dir, card.id)
     except OpengatoError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from opengato.errors import OpengatoError
@@ -13,13 +12,12 @@ from opengato.tasks import registry
 def run(config: FewshotConfig, as_json: bool) -> Any:
     """The command."""
     import contextlib
-    import json
     import sys
 
     import torch
 
-    from opengato.evaluation.fewshot.plot import write_page
-    from opengato.evaluation.fewshot.study import FILE, study
+    from opengato.evaluation.fewshot.study import study
+    from opengato.evaluation.report import write_report
 
     if not config.task:
         raise OpengatoError("which task? Next: opengato fewshot task=control/cartpole-swingup")
@@ -29,8 +27,7 @@ def run(config: FewshotConfig, as_json: bool) -> Any:
         torch.set_num_threads(config.threads)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
         found = study(config, card)
-    out = Path(config.out)
-    page = write_page(json.loads((out / FILE).read_text())["rows"], out / "fewshot.html")
+    page = write_report([], config.out, "opengato: few-shot curves", config)
     if as_json:
         return found
     for row in found:

@@ -30,7 +30,7 @@ class FewshotConfig:
         lora: rank of the adapters.
         seed: of subsets, training and rollouts.
         data_dir: where demonstrations lie, and where those collected here are put.
-        out: folder of fewshot.json and fewshot.html.
+        out: folder of fewshot.json and report.html.
         plugins: files of the user that register tasks.
         threads: of PyTorch; 0 leaves its own choice.
     """

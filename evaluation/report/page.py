@@ -15,6 +15,8 @@ from markupsafe import Markup
 
 from opengato.evaluation import intervals, provenance
 from opengato.evaluation.report import charts, words
+from opengato.evaluation.report.duel import duel, paired
+from opengato.evaluation.report.studies import studies
 from opengato.evaluation.scores import MOST
 
 HERE = Path(__file__).resolve().parent
@@ -42,8 +44,9 @@ def write_report(
 
     Args:
         results: rows of `evaluate`; `stage` "before", "after" and "scratch" make the fine-tuning section. Paths of
-            videos are relative to `out_dir` or absolute; one that is missing is left out.
-        out_dir: made if missing.
+            videos are relative to `out_dir` or absolute; one that is missing is left out. Rows of two agents are set
+            side by side.
+        out_dir: made if missing; a robustness sheet and few-shot curves that lie in it are shown, too.
         title: the page's heading.
         config: settings to show: a dict or a dataclass; by default those that `out_dir/results.json` was last written
             with.
@@ -78,6 +81,8 @@ def write_report(
         scratch=any(row.get("stage") == "scratch" for row in rows),
         pair_scale=charts.Scale.around(_drawn([row for row in rows if row.get("stage")])),
         prompts=_prompts(rows),
+        duel=duel(rows, BASELINES),
+        studies=studies(out),
         talks=_talks(main),
         rows=rows,
         columns=words.columns(rows),
@@ -181,7 +186,7 @@ def _pairs(rows: Sequence[Row], out: Path) -> list[dict[str, Any]]:
         stages = {row["stage"]: row for row in staged if (row["task"], row["prompt"]) == key}
         gains = []
         for other in ("before", "scratch"):
-            gain = _gain(stages.get("after"), stages.get(other))
+            gain = paired(stages.get("after"), stages.get(other))
             if gain is not None:
                 gains.append({"over": other, **gain})
         clips = [
@@ -189,19 +194,6 @@ def _pairs(rows: Sequence[Row], out: Path) -> list[dict[str, Any]]:
         ]
         found.append({"task": key[0], "prompt": key[1], "stages": stages, "gains": gains, "clips": clips})
     return found
-
-
-def _gain(after: Row | None, before: Row | None) -> dict[str, Any] | None:
-    """Mean difference with interval, paired by seed; in score points where there is a score, else in return."""
-    if not after or not before:
-        return None
-    unit = "score" if after.get("score") is not None and before.get("score") is not None else "return"
-    was = {episode["seed"]: episode[unit] for episode in before.get("episodes", ())}
-    both = [(e[unit], was[e["seed"]]) for e in after.get("episodes", ()) if was.get(e["seed"]) is not None]
-    if not both:
-        return None
-    figure, interval = intervals.paired_difference([now for now, _ in both], [then for _, then in both])
-    return {"figure": figure, "interval": interval, "unit": unit, "n": len(both)}
 
 
 def _prompts(rows: Sequence[Row]) -> dict[str, Any] | None:

@@ -1,0 +1,79 @@
+"""What a report shows beside its results, where the folder holds it: the robustness sheet, few-shot curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from opengato.evaluation.report.curves import Panel, hues
+
+Row = dict[str, Any]
+
+
+def studies(out: Path) -> list[dict[str, Any]]:
+    """Sections with curves.
+
+    Returns:
+        Per study `id, title, text, legend` ((name, hue) each) and `bodies`: per task `name, note, panels` (SVG).
+    """
+    makers: Sequence[tuple[str, Callable[[list[Row]], dict[str, Any]]]] = (
+        ("robustness.json", _robustness),
+        ("fewshot.json", _fewshot),
+    )
+    found = []
+    for name, make in makers:
+        file = out / name
+        if file.is_file():
+            rows = [row for row in json.loads(file.read_text("utf-8"))["rows"] if row["score"] is not None]
+            if rows:
+                found.append(make(rows))
+    return found
+
+
+def _robustness(rows: list[Row]) -> dict[str, Any]:
+    colours = hues([row["agent"] for row in rows])
+    bodies = []
+    for task, members in _by(rows, "task").items():
+        panels = [
+            _panel(f"{kind}, {of[0]['unit']}", of, "level", "agent", colours)
+            for kind, of in _by(members, "kind").items()
+        ]
+        bodies.append({"name": task, "note": _rollouts(members), "panels": panels})
+    text = (
+        "Score where one thing is wrong at a time, in simulated time. The middle or left end is the undisturbed body."
+    )
+    return {"id": "robustness", "title": "What will break", "text": text, "legend": colours, "bodies": bodies}
+
+
+def _fewshot(rows: list[Row]) -> dict[str, Any]:
+    colours = hues([row["method"] for row in rows])
+    bodies = []
+    for task, members in _by(rows, "task").items():
+        panel = _panel("demonstrations", members, "demonstrations", "method", colours)
+        bodies.append({"name": task, "note": _rollouts(members), "panels": [panel]})
+    text = (
+        "Score over demonstrations of a task that was never trained on: the generalist fine-tuned on them, the same "
+        "size from scratch, and a look-up of the nearest moment; best moment of the smoothed curve, on seeds of its own."
+    )
+    return {"id": "fewshot", "title": "Few-shot curves", "text": text, "legend": colours, "bodies": bodies}
+
+
+def _panel(name: str, rows: Sequence[Row], along: str, curve: str, colours: dict[str, int]) -> Any:
+    levels = sorted({row[along] for row in rows})
+    curves = {
+        each: [next((row for row in of if row[along] == level), None) for level in levels]
+        for each, of in _by(rows, curve).items()
+    }
+    return Panel(name, levels, curves, colours).draw()
+
+
+def _by(rows: Sequence[Row], key: str) -> dict[str, list[Row]]:
+    """Rows by the value of a field, in order of appearance."""
+    return {value: [row for row in rows if row[key] == value] for value in dict.fromkeys(row[key] for row in rows)}
+
+
+def _rollouts(rows: Sequence[Row]) -> str:
+    least, most = min(row["n"] for row in rows), max(row["n"] for row in rows)
+    return f"{least} rollouts a point" if least == most else f"{least} to {most} rollouts a point"
