@@ -15,6 +15,7 @@ from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.disturbed import RATE_HZ, Disturbed
 from opengato.envs.real.spread import Spread, read
 from opengato.errors import OpengatoError, UnknownNameError
+from opengato.evaluation.cider import cider
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.policies import DemonstratorPolicy, Policy, RandomPolicy
 from opengato.evaluation.prompts import PROMPTS, demonstrate, make_prompt
@@ -130,8 +131,8 @@ def evaluate(
         One row per task: `task, family, split, agent, stage, prompt, prompt_text, n, mean_return, return_interval,
             score,
         interval, success, success_interval, random, expert, published, steps, seconds, errors, episodes, videos`, and
-        for text tasks `transcripts` and `perplexity` where they apply. `interval` is the score's; figures that do not
-        exist are None.
+        for text tasks `transcripts`, `perplexity` and `cider` where they apply. `interval` is the score's; figures that
+        do not exist are None.
 
     Raises:
         OpengatoError: an unknown task, prompt or agent, a missing extra, or a number out of range; nothing is written
@@ -293,6 +294,8 @@ def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], promp
             sum(exact) / len(exact),
             mean_interval(exact, binary=set(exact) <= {0.0, 1.0}),
         )
+        if "caption" in card.tags or any(turn.references for outcome in talked for turn in outcome.turns):
+            row["cider"] = cider([turn for outcome in talked for turn in outcome.turns])
     if "chat" in card.tags:  # to say the very words that a person said is no criterion
         row |= {"success": None, "success_interval": None, "exact": None, "exact_interval": None}
     return plain_row(row)

@@ -68,6 +68,7 @@ def print_rows(results: Sequence[dict[str, Any]]) -> None:
         mean = "-" if row["mean_return"] is None else f"{row['mean_return']:.4g}"
         success = "" if row.get("success") is None else f"  success {row['success']:.2f}"
         perplexity = "" if row.get("perplexity") is None else f"  perplexity {row['perplexity']:.1f}"
+        perplexity += "" if row.get("cider") is None else f"  CIDEr {row['cider']:.2f}"
         print(
             f"{row['task']:<34} {row['prompt']:<13} n={row['n']:<4} return {mean}  score {score}{success}{perplexity}"
         )

@@ -22,6 +22,7 @@ class Turn:
         expected: the right answer if the environment tells, "" if not.
         reward: share of what was right, usually 0 … 1.
         right: whether all of it was.
+        references: all right answers, where there are several.
     """
 
     asked: str
@@ -29,6 +30,7 @@ class Turn:
     expected: str
     reward: float
     right: bool
+    references: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON values."""
@@ -49,7 +51,8 @@ def make_turn(observation: Any, action: Any, reward: float, info: Mapping[str, A
         return None
     expected = next((info[key] for key in TRUTH_KEYS if isinstance(info.get(key), str)), "")
     right = bool(info.get("correct", reward >= 0.999))
-    return Turn(" ".join(texts(observation)).strip(), said, expected, reward, right)
+    asked = " ".join(texts(observation)).strip()
+    return Turn(asked, said, expected, reward, right, tuple(info.get("references", ())))
 
 
 def first_picture(observation: Any) -> np.ndarray | None:

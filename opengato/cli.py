@@ -70,6 +70,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.evaluation.prompt_study:run",
         "does the agent listen: right prompts, none and a wrong one on the same seeds",
     ),
+    "gallery": (
+        "opengato.evaluation.gallery:GalleryConfig",
+        "opengato.evaluation.gallery:run",
+        "a page with a picture, the spec and the scores of every task",
+    ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "agents": ("opengato.agents:AgentsConfig", "opengato.agents:list_", "which agents there are, shipped and local"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,10 @@ from opengato.cli import main
 from opengato.envs.caption.coco import CocoCaptionTask
 from opengato.envs.dialogue.chats import ChatTask
 from opengato.errors import OpengatoError
+from opengato.evaluation.cider import cider
+from opengato.evaluation.evaluate import EvaluateConfig, evaluate
+from opengato.evaluation.transcript import Turn
+from opengato.tasks import register
 
 pytestmark = pytest.mark.usefixtures("fresh_registry")
 
@@ -113,3 +118,33 @@ register("mine/chats", instruction="reply", **TEXT)(partial(ChatTask, "{chats}")
         main(["evaluate", agent, "tasks=[mine/*]", "episodes=2", "prompt=none", f"out={tmp_path}/report", data, where])
         == 0
     )
+
+
+def turn(said: str, *references: str) -> Turn:
+    return Turn("", said, references[0], 0.0, False, references)
+
+
+def test_cider_of_captions() -> None:
+    pytest.importorskip("pycocoevalcap")
+    right = [turn("A cat, asleep!", "a cat asleep", "the sleeping cat"), turn("two dogs run", "two dogs run")]
+    assert cider(right) == pytest.approx(cider([turn(t.said.lower(), *t.references) for t in right]))
+    wrong = [turn("two dogs run", *right[0].references), turn("a cat asleep", "two dogs run")]
+    whole = cider(right)
+    assert whole is not None
+    assert whole > 5
+    assert cider(wrong) == pytest.approx(0, abs=1e-6)
+    assert cider([]) is None
+
+
+def test_captions_of_a_folder_have_their_cider(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pycocoevalcap")
+    register("mine/pictures", demonstrator="opengato.envs.caption.turns:Truth")(
+        partial(CocoCaptionTask, folder / "captions.json", split="test")
+    )
+    found = [
+        evaluate(EvaluateConfig(agent=agent, tasks=["mine/pictures"], episodes=4, out=str(tmp_path / agent)))[0][
+            "cider"
+        ]
+        for agent in ("demonstrator", "random")
+    ]
+    assert found[0] > 1 > found[1]

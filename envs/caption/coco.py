@@ -80,4 +80,5 @@ class CocoCaptionTask(TurnTask):
     def _score(self, answer: str, truth: str) -> tuple[float, bool, dict[str, Any]]:
         best = max(self._all, key=lambda text: word_overlap(answer, text)[0])
         f1, common = word_overlap(answer, best)
-        return f1, f1 == 1.0, {"attributes_right": common, "attributes": len(words(best))}
+        more = {"attributes_right": common, "attributes": len(words(best)), "references": tuple(self._all)}
+        return f1, f1 == 1.0, more

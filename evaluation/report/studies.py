@@ -55,7 +55,7 @@ def _fewshot(rows: list[Row]) -> dict[str, Any]:
         bodies.append({"name": task, "note": _rollouts(members), "panels": [panel]})
     text = (
         "Score over demonstrations of a task that was never trained on: the generalist fine-tuned on them, the same "
-        "size from scratch, and a look-up of the nearest moment; best moment of the smoothed curve, on seeds of its own."
+        "size from scratch, a look-up of the nearest moment; best moment of the smoothed curve, on seeds of its own."
     )
     return {"id": "fewshot", "title": "Few-shot curves", "text": text, "legend": colours, "bodies": bodies}
 

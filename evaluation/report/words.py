@@ -47,7 +47,7 @@ def plural(count: int, word: str, many: str = "") -> str:
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
     """Which optional columns hold anything."""
-    names = ("success", "published", "perplexity", "exact", "stage", "errors")
+    names = ("success", "published", "perplexity", "cider", "exact", "stage", "errors")
     found = {name: any(row.get(name) not in (None, "", []) for row in rows) for name in names}
     found["agent"] = len({row["agent"] for row in rows}) > 1
     return found
