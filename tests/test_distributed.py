@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import distributed
 
+from opengato.agent import Agent
 from opengato.agent.device import pick_device
 from opengato.errors import OpengatoError
 
@@ -50,3 +51,36 @@ def test_devices_that_are_not_here_are_refused() -> None:
         pick_device("toaster")
     with pytest.raises(OpengatoError, match="'cuda:99' is not here"):
         pick_device("cuda:99")
+
+
+def _sharded(rank: int, world: int, port: int, folder: str, steps: int, accumulate: int) -> None:
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    fit = trainer(replace(CONFIG, shard=True, accumulate=accumulate), Path(folder) / "run")
+    kept = sum(p.to_local().numel() for p in fit.agent.model.parameters())  # type: ignore[attr-defined]
+    assert kept < 1.2 * fit.agent.model.num_parameters / world  # shares, not copies
+    fit.resume()
+    losses = fit.run(stop_after=steps)
+    agent = fit.trained()
+    if rank == 0:
+        torch.save((fit.step, losses, agent.model.state_dict()), Path(folder) / f"{world}.pt")
+        agent.save(Path(folder) / "agent")
+    distributed.destroy_process_group()
+
+
+def test_shares_learn_what_one_copy_does_and_move_to_more_processes(tmp_path: Path) -> None:
+    for world, steps in ((2, 2), (4, STEPS - 2)):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        torch.multiprocessing.spawn(_sharded, (world, port, str(tmp_path), steps, 4 // world), nprocs=world)
+    alone = trainer(replace(CONFIG, accumulate=4))
+    losses = alone.run(stop_after=STEPS)
+    before, after = (torch.load(tmp_path / f"{world}.pt") for world in (2, 4))
+    assert (before[0], after[0]) == (2, STEPS)
+    assert before[1] + after[1] == pytest.approx(losses, rel=1e-5)
+    for name, value in alone.agent.model.state_dict().items():
+        torch.testing.assert_close(after[2][name], value, msg=name)
+    assert len(list((tmp_path / "run").glob("checkpoint-*"))) == 2
+    whole = Agent.load(tmp_path / "agent")
+    assert whole.model.num_parameters == alone.agent.model.num_parameters

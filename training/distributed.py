@@ -22,7 +22,8 @@ def session() -> Iterator[None]:
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    # Weights that are shared out are written from the CPU, which NCCL does not serve.
+    distributed.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield
     finally:
@@ -43,6 +44,11 @@ def total(value: float, device: torch.device) -> float:
     whole = torch.tensor(value, dtype=torch.float64, device=device)
     distributed.all_reduce(whole)
     return float(whole)
+
+
+def anyone(flag: bool, device: torch.device) -> bool:
+    """Whether any process says yes."""
+    return total(float(flag), device) > 0
 
 
 def add_gradients(model: torch.nn.Module) -> None:

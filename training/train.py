@@ -86,6 +86,7 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     if first:
         announce(agent, tasks, trainer, resumed)
     trainer.run()
+    agent = trainer.trained()
     agent.card.update(
         tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
         hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},

@@ -42,6 +42,8 @@ class TrainerConfig:
         accumulate: batches whose gradients make up one step, for steps that do not fit into memory at once.
         gradient_checkpointing: compute each block anew in the backward pass rather than keep what it computed: a third
             more work, for a fraction of the memory.
+        shard: several processes share the weights out rather than keep a copy each (`sharding.py`), for models that do
+            not fit on one device.
         seed: of the mixture and of everything random in the model.
     """
 
@@ -62,6 +64,7 @@ class TrainerConfig:
     weights: Mapping[str, float] = field(default_factory=dict)
     accumulate: int = 1
     gradient_checkpointing: bool = False
+    shard: bool = False
     seed: int = 0
 
 
@@ -94,6 +97,13 @@ class Trainer:
         agent.model.to(self.device)
         self.tasks = [task.task for task in tasks]
         self.mixture = Mixture(tasks, agent.model.config, config.mixture, config.weights, config.seed)
+        self.sharded = config.shard and self.world > 1
+        self._saves: Any = None
+        if self.sharded:
+            from opengato.training import sharding  # a second of imports
+
+            sharding.shard(agent.model)
+            self._saves = sharding.Checkpoints(out) if out else None
         self.optimizer = _optimizer(agent.model, config)
         self.step, self.seconds = 0, 0.0  # seconds: of this run, over all its resumptions
         self.bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(self.device))
@@ -104,8 +114,13 @@ class Trainer:
         if not found:
             return False
         checkpoint.check_identity(found[-1], self.identity)
-        load_weights(self.agent.model, found[-1] / "model.safetensors")
-        state = checkpoint.load_state(found[-1], self.optimizer)
+        if self.sharded:
+            from opengato.training import sharding
+
+            state = sharding.load(found[-1], self.agent.model, self.optimizer)
+        else:
+            load_weights(self.agent.model, found[-1] / "model.safetensors")
+            state = checkpoint.load_state(found[-1], self.optimizer)
         self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
         return True
 
@@ -131,12 +146,15 @@ class Trainer:
                 self.seconds += time.perf_counter() - began
                 if log:
                     log.add(self.step, loss, parts, waited, time.perf_counter() - began, drawn, self.rate())
-                if self.out and (time.monotonic() - saved) > 60 * self.config.checkpoint_minutes and self.step < last:
+                due = time.monotonic() - saved > 60 * self.config.checkpoint_minutes and self.step < last
+                if self.out and (distributed.anyone(due, self.device) if self.sharded else due):
                     self.save()
                     saved = time.monotonic()
-        finally:  # Ctrl-C, too, keeps what was learnt
-            if self.out and losses:
+        finally:  # Ctrl-C, too, keeps what was learnt; but shares can only be saved where all processes are
+            if self.out and losses and (self.step == last or not self.sharded):
                 self.save()
+                if self._saves:
+                    self._saves.finish()
             if log:
                 log.close()
             self.agent.model.eval()
@@ -157,9 +175,10 @@ class Trainer:
         whole, parts = 0.0, []
         for batch in batches:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-                losses, weights, tasks = self.agent.model.losses(batch.to(self.device))
+                model = self.agent.model
+                losses, weights, tasks = (model.all_losses if self.sharded else model.losses)(batch.to(self.device))
             loss = (losses * weights).sum() / total
-            loss.backward()
+            (loss * self.world if self.sharded else loss).backward()  # shares of gradients are means, not sums
             whole += loss.item()
             counts = weights > 0
             parts.append((losses.detach()[counts], tasks[counts]))
@@ -168,7 +187,8 @@ class Trainer:
             raise OpengatoError(
                 f"the loss is {whole} at step {self.step}. Next: a lower learning_rate, or precision=fp32."
             )
-        distributed.add_gradients(self.agent.model)
+        if not self.sharded:
+            distributed.add_gradients(self.agent.model)
         torch.nn.utils.clip_grad_norm_(self.agent.model.parameters(), self.config.clip)
         self.optimizer.step()
         self.step += 1
@@ -187,19 +207,24 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint into the run's folder, once for all processes."""
         assert self.out is not None
-        if self.rank:
-            return
-        checkpoint.save(
-            self.out,
-            self.agent,
-            self.optimizer,
-            {
-                "step": self.step,
-                "seconds": self.seconds,
-                "identity": self.identity,
-                "config": json.loads(json.dumps(asdict(self.config))),
-            },
-        )
+        state = {
+            "step": self.step,
+            "seconds": self.seconds,
+            "identity": self.identity,
+            "config": json.loads(json.dumps(asdict(self.config))),
+        }
+        if self._saves:
+            self._saves.save(self.agent.model, self.optimizer, state)
+        elif not self.rank:
+            checkpoint.save(self.out, self.agent, self.optimizer, state)
+
+    def trained(self) -> Agent:
+        """The agent, whole in the first process even where its weights are shared out."""
+        if not self.sharded:
+            return self.agent
+        from opengato.training import sharding
+
+        return sharding.gathered(self.agent)
 
     def _batches(self, first: int, last: int) -> Iterator[Batch]:
         each = self.config.accumulate * self.world
