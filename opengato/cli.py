@@ -138,6 +138,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         if " ".join(words[:2]) in COMMANDS:  # two words: `opengato data verify`
             words[:2] = [" ".join(words[:2])]
+        if words[0] == "sweep":
+            from opengato import sweep
+
+            return sweep.main(words[1:])
         return run(words[0], words[1:], as_json)
     except OpengatoError as error:
         print(f"opengato: {error}", file=sys.stderr)
@@ -277,7 +281,10 @@ def _import(path: str) -> Any:
 
 def _help() -> str:
     rows = "\n".join(f"  {name:<11} {what}" for name, (_, _, what) in COMMANDS.items())
-    return f"opengato <command> key=value … [--json]\n\n{rows}\n\nopengato <command> --help lists a command's settings."
+    return (
+        f"opengato <command> key=value … [--json]\n\n{rows}\n  sweep       a command for every combination of "
+        "key=one,other, here or on a cluster\n\nopengato <command> --help lists a command's settings."
+    )
 
 
 def _describe(kind: type) -> str:

@@ -120,9 +120,10 @@ def install_project(python: Path, work: Path) -> list[str]:
 
 
 def wanted_extras() -> list[str]:
-    """Every extra of the project but `all`, which names others, and `experts`, which only retrains what ships."""
+    """Every extra of the project but `all`, which names others, `experts`, which only retrains what ships, and those of
+    clusters."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return [extra for extra in project["optional-dependencies"] if extra not in ("all", "experts")]
+    return [extra for extra in project["optional-dependencies"] if extra not in ("all", "experts", "slurm", "ray")]
 
 
 def main() -> None:

@@ -19,6 +19,7 @@ from opengato.training import lora
 from opengato.training.arrays import arrays_of
 from opengato.training.demonstrations import run_episode
 from opengato.training.episodes import EpisodeStore, write_episodes
+from opengato.training.held_back import HeldBack
 from opengato.training.mixture import MixtureConfig
 from opengato.training.provenance import provenance
 from opengato.training.train import announce, learn_statistics
@@ -34,6 +35,8 @@ class FinetuneConfig(TrainerConfig):
         agent: where to start; a preset's name with `scratch=true` starts from random weights.
         scratch: start from random weights of the agent's own shape.
         demonstrations: how many episodes to learn from.
+        held_back: share of them that is not trained on but tells, by its loss, which moment of the run was best, its
+            start among them; 0 takes the end. Below five demonstrations none is held back.
         lora: rank of adapters beside the blocks' matrices (`lora.py`); 0 trains every weight.
         noise: disturbance of the demonstrations' execution when they are collected here (see `CollectConfig`).
         data_dir: where demonstrations lie, and where those collected here are put.
@@ -46,6 +49,7 @@ class FinetuneConfig(TrainerConfig):
     agent: str = "first-light"
     scratch: bool = False
     demonstrations: int = 10
+    held_back: float = 0.2
     lora: int = 0
     noise: float = 0.3
     data_dir: str = "data"
@@ -70,24 +74,40 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
     """
     if config.demonstrations < 1:
         raise OpengatoError(f"demonstrations is {config.demonstrations}; legal: 1 or more.")
+    if not 0 <= config.held_back <= 0.5:
+        raise OpengatoError(f"held_back is {config.held_back}; legal: 0 to 0.5.")
     if config.threads:
         torch.set_num_threads(config.threads)
     agent = Agent.load(config.agent)
     if config.scratch:
         agent = Agent.new(agent.model.config, agent.vocabulary, config.seed)
     episodes, spec = demonstrations(card, config)
-    arrays = arrays_of(episodes, card.id, card.instruction, agent.codec(spec))
+    kept = int(config.held_back * config.demonstrations) * look_every(card.ahead)
+    arrays, watched = (
+        arrays_of(part, card.id, card.instruction, agent.codec(spec)) if part else None
+        for part in (episodes[: len(episodes) - kept], episodes[len(episodes) - kept :])
+    )
+    assert arrays is not None
     learn_statistics(agent, [arrays])
     out = Path(config.out)
     identity = {"agent": config.agent, "scratch": config.scratch, "demonstrations": config.demonstrations}
     tuner = None
+    if kept:
+        identity["held_back"] = config.held_back
     if config.lora:
         identity["lora"] = config.lora
         tuner = lora.adapt(agent.model, config.lora)
     trainer = Trainer(agent, [arrays], config, out, identity)
     resumed = trainer.resume()
     announce(agent, [arrays], trainer, resumed)
-    trainer.run()
+    if watched is None:
+        trainer.run()
+    else:
+        watched.codec = arrays.codec
+        judge = HeldBack(agent, [watched], config.mixture, config.steps, out)
+        trainer.run(watch=judge.watch)
+        best = judge.take_best()
+        print(f"best on the {kept} demonstrations held back: after {best} of {config.steps} updates", flush=True)
     if tuner is not None:
         lora.merge(tuner)
     history = agent.card.get("finetuned", [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -124,8 +124,12 @@ class Trainer:
         self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
         return True
 
-    def run(self, stop_after: int | None = None) -> list[float]:
+    def run(self, stop_after: int | None = None, watch: Callable[[int], None] | None = None) -> list[float]:
         """Train to the configured number of steps, or `stop_after` of them in this call.
+
+        Args:
+            stop_after: steps in this call at most.
+            watch: called with the number of steps taken, at the start and after each.
 
         Returns:
             The loss of every step taken.
@@ -136,6 +140,8 @@ class Trainer:
         saved = time.monotonic()
         self.agent.model.train()
         batches = self._batches(self.step, last)
+        if watch:
+            watch(self.step)
         try:
             while self.step < last:
                 began = time.perf_counter()
@@ -143,6 +149,8 @@ class Trainer:
                 waited = time.perf_counter() - began
                 loss, parts = self.update(*drawn)
                 losses.append(loss)
+                if watch:
+                    watch(self.step)
                 self.seconds += time.perf_counter() - began
                 if log:
                     log.add(self.step, loss, parts, waited, time.perf_counter() - began, drawn, self.rate())

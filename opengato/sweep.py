@@ -1,0 +1,94 @@
+"""`opengato sweep COMMAND key=one,other …`: a command once for every combination, side by side, here or on a cluster.
+
+Hydra's own multirun: its launchers decide where the jobs run. What evaluations found is gathered in one folder.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from opengato.errors import OpengatoError
+
+SWEPT = ("collect", "evaluate", "finetune", "fewshot", "train")  # commands that take long and keep what they make
+LAUNCHERS = {"cores": "launch", "slurm": "slurm", "machine": "slurm", "ray": "ray"}  # configs/hydra/launcher → extra
+
+
+def main(words: Sequence[str]) -> int:
+    """Run a sweep.
+
+    Args:
+        words: the command, then its settings; `a,b` tries both. `launcher=` names one of `LAUNCHERS`, the default being
+            `cores`; `hydra.launcher.…` are its settings. Of commands that have `out`, each job writes to
+            `out/job-<number>`.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        OpengatoError: no such command or launcher, or a job failed.
+    """
+    import hydra
+    from hydra.core.config_store import ConfigStore
+    from hydra.errors import HydraException
+
+    from opengato import cli
+
+    if not words or words[0] not in SWEPT:
+        named = repr(words[0]) if words else "nothing"
+        raise OpengatoError(f"cannot sweep {named}. Legal: {', '.join(SWEPT)}. Next: opengato sweep evaluate …")
+    command, rest = words[0], list(words[1:])
+    launcher = next((word.partition("=")[2] for word in rest if word.startswith("launcher=")), "cores")
+    if launcher not in LAUNCHERS:
+        raise OpengatoError(f"launcher={launcher} is unknown. Legal: {', '.join(LAUNCHERS)}. Next: launcher=cores")
+    kind = cli._import(cli.COMMANDS[command][0])
+    defaults = cli._defaults(kind)
+    ConfigStore.instance().store(name=f"sweep_{command}", node=defaults)
+    given = dict(word.partition("=")[::2] for word in rest)
+    settings = [f"+{word}" if word.startswith("preset=") else word for word in rest if not word.startswith("launcher=")]
+    out = given.get("out", defaults.get("out"))
+    if out is not None and command != "collect":
+        settings = [word for word in settings if not word.startswith("out=")]
+        settings.append(f"out='{out}/job-${{hydra:job.num}}'")
+    sys.argv = [
+        "opengato", "--multirun", f"hydra/launcher={launcher}", f"hydra.job.name={command}",
+        f"hydra.sweep.dir={out or '.'}/sweep", *settings,
+    ]  # fmt: skip
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://opengato.configs", config_name=f"sweep_{command}")(job)()
+    except HydraException as error:
+        message = str(error.__cause__ or error).strip().splitlines()[0]
+        extra = LAUNCHERS[launcher]
+        raise OpengatoError(f"{message}. Next: pip install 'opengato[{extra}]', or opengato {command} --help") from None
+    if command == "evaluate" and out is not None:
+        print(f"results: {gather(Path(out))}")
+    return 0
+
+
+def job(config: Any) -> Any:
+    """One job; the name of Hydra's job is the command."""
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import OmegaConf
+
+    from opengato import cli
+
+    settings, function, _ = cli.COMMANDS[HydraConfig.get().job.name]
+    found = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(found, dict)
+    built = cli._build(cli._import(settings), {str(name): value for name, value in found.items()}, "")
+    return cli._import(function)(built, True)
+
+
+def gather(out: Path) -> Path:
+    """Put the results of `out/job-*` into `out/results.json`; videos stay where they are."""
+    from opengato.evaluation.evaluate import RESULTS, add_results, read_results
+
+    for folder in sorted(out.glob("job-*")):
+        rows = read_results(folder)
+        for row in rows:
+            for clip in row.get("videos") or ():
+                clip |= {key: f"{folder.name}/{clip[key]}" for key in ("path", "poster")}
+        add_results(out, rows)
+    return out / RESULTS

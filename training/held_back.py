@@ -1,0 +1,74 @@
+"""A few demonstrations kept out of fine-tuning: their loss tells when to stop, and whether to start at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from opengato.agent.agent import Agent
+from opengato.training.arrays import TaskArrays
+from opengato.training.mixture import Mixture, MixtureConfig
+
+MOMENTS = 10  # of a run at which the loss is measured, beside its start
+BATCHES = 4
+SEED = 0x6865  # of the batches: the same at every moment
+WEIGHTS, FACTS = "best.safetensors", "best.json"
+
+
+class HeldBack:
+    """Watches a trainer and keeps the weights that were best on demonstrations it is not trained on.
+
+    Args:
+        agent: being trained.
+        tasks: the demonstrations held back.
+        mixture: how batches are drawn; pictures are not moved here.
+        steps: of the whole run.
+        out: folder for the best weights so far, from which a resumed run goes on.
+    """
+
+    def __init__(
+        self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path
+    ) -> None:
+        self.agent, self.every, self.out = agent, max(1, steps // MOMENTS), out
+        drawn = Mixture(tasks, agent.model.config, replace(mixture, shift=0), seed=SEED)
+        self._batches = [drawn.batch(number) for number in range(BATCHES)]
+        facts = out / FACTS
+        self.losses: dict[int, float] = {}
+        if facts.is_file() and (out / WEIGHTS).is_file():
+            self.losses = {int(step): loss for step, loss in json.loads(facts.read_text()).items()}
+
+    def watch(self, step: int) -> None:
+        """After `step` updates: measure if it is time to, and keep the weights if they are the best."""
+        if step % self.every or step in self.losses:
+            return
+        best = min(self.losses.values(), default=float("inf"))
+        self.losses[step] = self.loss()
+        if self.losses[step] < best:
+            save_file({name: value.contiguous() for name, value in self._weights().items()}, self.out / WEIGHTS)
+        (self.out / FACTS).write_text(json.dumps(self.losses))
+
+    def loss(self) -> float:
+        """Mean loss of the demonstrations held back."""
+        model = self.agent.model
+        training, device = model.training, next(model.parameters()).device
+        model.eval()
+        total = weight = 0.0
+        with torch.no_grad():
+            for batch in self._batches:
+                losses, weights, _ = model.losses(batch.to(device))
+                total, weight = total + float((losses * weights).sum()), weight + float(weights.sum())
+        model.train(training)
+        return total / weight
+
+    def take_best(self) -> int:
+        """Give the agent its best weights. Returns the update after which it had them."""
+        self.agent.model.load_state_dict(load_file(self.out / WEIGHTS), strict=False)
+        return min(self.losses, key=lambda step: self.losses[step])
+
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return dict(self.agent.model.state_dict())

@@ -1,0 +1,1 @@
+../../opengato/sweep.py
