@@ -1,0 +1,75 @@
+"""Demonstrations held back tell which moment of a fine-tuning run was best."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from opengato.agent import Agent
+from opengato.cli import main
+from opengato.training.held_back import HeldBack
+from opengato.training.trainer import Trainer
+
+from .test_policy import SMALL
+from .test_training import CONFIG, tasks
+
+LOSSES = {0: 3.0, 2: 1.0, 4: 2.0, 6: 1.5}
+
+
+def start(out: Path) -> tuple[Trainer, HeldBack]:
+    agent = Agent.new(SMALL, seed=11)
+    arrays = tasks(agent)
+    config = replace(CONFIG, steps=6)
+    judge = HeldBack(agent, arrays[:1], config.mixture, 20, out)
+    assert judge.every == 2
+    return Trainer(agent, arrays[1:], config, out), judge
+
+
+def scripted(judge: HeldBack, fit: Trainer) -> Callable[[], float]:
+    return lambda: LOSSES[fit.step]
+
+
+def weights(fit: Trainer) -> dict[str, torch.Tensor]:
+    return {name: value.clone() for name, value in fit.agent.model.state_dict().items()}
+
+
+def test_the_best_moment_is_kept_over_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, judge = start(tmp_path)
+    monkeypatch.setattr(judge, "loss", scripted(judge, fit))
+    fit.run(stop_after=2, watch=judge.watch)
+    best = weights(fit)
+    fit.run(stop_after=1, watch=judge.watch)
+    again, judge = start(tmp_path)
+    assert again.resume()
+    monkeypatch.setattr(judge, "loss", scripted(judge, again))
+    again.run(watch=judge.watch)
+    assert judge.losses == LOSSES
+    assert not all(torch.equal(value, best[name]) for name, value in weights(again).items())
+    assert judge.take_best() == 2
+    for name, value in weights(again).items():
+        assert torch.equal(value, best[name]), name
+
+
+def test_the_loss_falls_with_what_is_learnt_of_the_same(tmp_path: Path) -> None:
+    agent = Agent.new(SMALL, seed=11)
+    arrays = tasks(agent)[:1]
+    judge = HeldBack(agent, arrays, CONFIG.mixture, 20, tmp_path)
+    first = judge.loss()
+    assert judge.loss() == first  # the same batches every time
+    Trainer(agent, arrays, replace(CONFIG, steps=20, learning_rate=3e-3)).run(watch=judge.watch)
+    assert judge.losses[20] < first
+    assert list(judge.losses) == list(range(0, 21, 2))
+
+
+def test_fine_tuning_holds_back_a_fifth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["finetune", "task=gridworld/go-to-obj-s4", "demonstrations=5", "steps=3", "workers=0"]
+    where = [f"data_dir={tmp_path}/data", f"out={tmp_path}/run"]
+    assert main([*words, *where]) == 0
+    assert "best on the 1 demonstrations held back" in capsys.readouterr().out
+    assert main([*words, *where]) == 0, "what is finished is left as it is"
+    assert main([*words, *where, "held_back=0.7"]) == 2
+    assert "legal: 0 to 0.5" in capsys.readouterr().err
