@@ -68,3 +68,16 @@ def test_the_choice_is_between_the_words_that_were_shown() -> None:
     found = _chosen(scores, ids, scores[:, 1])
     np.testing.assert_allclose(found.detach(), [np.log(np.exp(1) + np.exp(3)), 2.0], rtol=1e-6)
     assert float(_chosen(scores, ids, None)[1].detach()) < -1e8
+
+
+def test_short_contexts_that_many_questions_end_in_are_no_gaps(agent: Agent) -> None:
+    """Whatever "all?" may be followed by elsewhere: how many objects there are in all is never "one" here."""
+    questions = demonstrations(agent, "dialogue/scene", 900)
+    found = Unshown(questions, 13, agent.vocabulary.end_id)
+    assert found.shortest == 6
+    assert min(map(len, found.gaps)) >= 6
+    last = {name: agent.vocabulary.encode(f"a {name}")[-1] for name in ("all", "one", "zero", "red", "cylinder")}
+    totals = [gap for context, (_, gap) in found.gaps.items() if last["all"] in context[-3:]]
+    assert not any({last["one"], last["zero"]} & gap for gap in totals)
+    shapes = [gap for context, (_, gap) in found.gaps.items() if last["red"] in context[-4:]]
+    assert any(last["cylinder"] in gap for gap in shapes)  # the pair that no scene shows is still one

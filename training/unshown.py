@@ -29,13 +29,13 @@ class Unshown:
 
     Args:
         task: demonstrations whose actions are text.
-        longest: words before an answer's word that make its context, at most; contexts of 2 words and more are looked
-            at.
+        longest: words before an answer's word that make its context, at most. Half of them at least, and never fewer
+            than 2: "all?" is like "there?", but an answer to "how many are there?" may be none to "how many in all?".
         end: token that ends an answer.
     """
 
     def __init__(self, task: TaskArrays, longest: int, end: int) -> None:
-        self.longest, self.end = longest, end
+        self.longest, self.shortest, self.end = longest, max(2, longest // 2), end
         shown: dict[Context, Counter[int]] = defaultdict(Counter)
         seen = 0
         for episode in range(len(task)):
@@ -44,7 +44,7 @@ class Unshown:
             steps = task.episode(episode)
             seen += len(steps)
             for context, word in self._stream(steps):
-                for length in range(2, len(context) + 1):
+                for length in range(self.shortest, len(context) + 1):
                     shown[context[-length:]][word] += 1
         words = {context: set(found) for context, found in shown.items() if found.total() >= OFTEN and len(found) > 1}
         like: dict[Context, list[Context]] = defaultdict(list)
@@ -66,7 +66,7 @@ class Unshown:
         for context, word in self._stream(steps):
             shown: set[int] = set()
             gap: set[int] = set()
-            for length in range(2, len(context) + 1):
+            for length in range(self.shortest, len(context) + 1):
                 own, missing = self.gaps.get(context[-length:], ((), ()))
                 shown |= set(own)
                 gap |= set(missing)
