@@ -41,9 +41,7 @@ def _robustness(rows: list[Row]) -> dict[str, Any]:
             for kind, of in _by(members, "kind").items()
         ]
         bodies.append({"name": task, "note": _rollouts(members), "panels": panels})
-    text = (
-        "Score where one thing is wrong at a time, in simulated time. The middle or left end is the undisturbed body."
-    )
+    text = "Score where one thing is wrong at a time, in simulated time. At 0, or × 1, the body is undisturbed."
     return {"id": "robustness", "title": "What will break", "text": text, "legend": colours, "bodies": bodies}
 
 
