@@ -58,7 +58,8 @@ class Ahead(gymnasium.Wrapper[Any, Any, Any, Any]):
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Do the first half of the actions, or fewer where the episode ends before."""
-        total, success, info = 0.0, None, {}
+        total, success = 0.0, None
+        info: dict[str, Any] = {}
         for each in np.asarray(action)[: self.look]:
             one = int(each) if isinstance(self.env.action_space, spaces.Discrete) else each
             seen, reward, terminated, truncated, info = self.env.step(one)

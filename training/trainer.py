@@ -184,7 +184,8 @@ class Trainer:
         for batch in batches:
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 model = self.agent.model
-                losses, weights, tasks = (model.all_losses if self.sharded else model.losses)(batch.to(self.device))
+                losses_of: Any = model.all_losses if self.sharded else model.losses
+                losses, weights, tasks = losses_of(batch.to(self.device))
             loss = (losses * weights).sum() / total
             (loss * self.world if self.sharded else loss).backward()  # shares of gradients are means, not sums
             whole += loss.item()
