@@ -12,6 +12,7 @@ from PIL import Image
 from opengato.evaluation import gallery
 from opengato.evaluation.gallery import GalleryConfig, run
 from opengato.evaluation.gallery.visit import picture_file
+from opengato.tasks import registry
 
 TASKS = ["control/cartpole-balance", "dialogue/scene", "lab/broken"]
 PLUGIN = """
@@ -46,3 +47,9 @@ def test_a_gallery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gallery, "ProcessPool", lambda *_: seen.append(_))
     assert run(config, True)["visited"] == 0  # nothing has changed
     assert not seen
+
+
+def test_the_gallery_that_ships_shows_every_task(root: Path) -> None:
+    facts = json.loads((root / "docs" / "tasks" / "tasks.json").read_text())
+    assert set(facts) == {card.id for card in registry.find("*")}, "Next: opengato gallery"
+    assert not [task for task, found in facts.items() if "failed" in found]
