@@ -33,8 +33,8 @@ class Turn:
     references: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON values."""
-        return asdict(self)
+        """As JSON values; references only where there are several."""
+        return {name: value for name, value in asdict(self).items() if name != "references" or value}
 
 
 def make_turn(observation: Any, action: Any, reward: float, info: Mapping[str, Any]) -> Turn | None:

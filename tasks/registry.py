@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.tasks.card import Card
 
@@ -94,6 +93,8 @@ def _ahead(card: Card, ahead: str) -> Card:
             f"task '{card.id}@{ahead}': after the @ comes how many actions are said at once, a number from "
             f"{MOST_AHEAD[0]} to {MOST_AHEAD[1]}. Next: {card.id}@4"
         )
+    from opengato.envs.ahead import look_every  # imports Gymnasium, which a plain listing does without
+
     rate = None if card.rate_hz is None else card.rate_hz / look_every(int(ahead))
     return replace(card, id=f"{card.id}@{int(ahead)}", ahead=int(ahead), rate_hz=rate)
 
