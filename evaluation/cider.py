@@ -11,8 +11,7 @@ from opengato.evaluation.transcript import Turn
 def cider(turns: Sequence[Turn]) -> float | None:
     """Mean CIDEr of what was said, 0 to 10; the weights of words are those of the references of these turns.
 
-    Texts are taken apart into lower-case words without punctuation. (The implementation's own tokenizer needs Java; for
-    plain captions it gives the same words.)
+    Texts are taken apart into lower-case words without punctuation; the implementation's own tokenizer needs Java.
 
     Args:
         turns: with `references`, or what was `expected` as the only one.

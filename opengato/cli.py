@@ -183,6 +183,13 @@ def _free(kind: type, prefix: str = "") -> Iterator[str]:
                 yield from _free(type(value), f"{prefix}{field.name}.")
 
 
+def overrides(kind: type, words: Sequence[str]) -> list[str]:
+    """`key=value` words as Hydra wants them: presets are added, and so are keys of settings that take any."""
+    free = tuple(_free(kind))
+    words = [f"+{word}" if word.startswith("preset=") else word for word in words]
+    return [f"++{word}" if re.match(rf"({'|'.join(free)})[.=]", word) else word for word in words] if free else words
+
+
 def compose(command: str, kind: type, words: Sequence[str]) -> Any:
     """Settings from defaults, presets (`preset=name`) and `key=value` words, by Hydra.
 
@@ -196,9 +203,7 @@ def compose(command: str, kind: type, words: Sequence[str]) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    free = tuple(_free(kind))
-    words = [f"+{word}" if word.startswith("preset=") else word for word in words]
-    words = [f"++{word}" if re.match(rf"({'|'.join(free)})[.=]", word) else word for word in words] if free else words
+    words = overrides(kind, words)
     if command == "list" and words and "=" not in words[0]:
         words[0] = f"what={words[0]}"
     loose = [word for word in words if "=" not in word]

@@ -47,14 +47,14 @@ def main(words: Sequence[str]) -> int:
     defaults = cli._defaults(kind)
     ConfigStore.instance().store(name=f"sweep_{command}", node=defaults)
     given = dict(word.partition("=")[::2] for word in rest)
-    settings = [f"+{word}" if word.startswith("preset=") else word for word in rest if not word.startswith("launcher=")]
+    settings = cli.overrides(kind, [word for word in rest if not word.startswith("launcher=")])
     out = given.get("out", defaults.get("out"))
     if out is not None and command != "collect":
         settings = [word for word in settings if not word.startswith("out=")]
         settings.append(f"out='{out}/job-${{hydra:job.num}}'")
     sys.argv = [
         "opengato", "--multirun", f"hydra/launcher={launcher}", f"hydra.job.name={command}",
-        f"hydra.sweep.dir={out or '.'}/sweep", *settings,
+        f"hydra.sweep.dir={out or 'runs'}/sweep", *settings,
     ]  # fmt: skip
     try:
         hydra.main(version_base="1.3", config_path="pkg://opengato.configs", config_name=f"sweep_{command}")(job)()

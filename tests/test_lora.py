@@ -48,7 +48,7 @@ def test_an_illegal_rank_is_named(rank: int) -> None:
 
 
 def test_fine_tuning_with_adapters_resumes_and_saves_an_agent(tmp_path: Path) -> None:
-    words = ["finetune", "task=gridworld/go-to-obj-s4", "demonstrations=2", "steps=3", "lora=4", "workers=0"]
+    words = ["finetune", "task=gridworld/go-to-obj-s4", "demonstrations=5", "steps=3", "lora=4", "workers=0"]
     where = [f"data_dir={tmp_path}/data", f"out={tmp_path}/run"]
     assert main([*words, *where]) == 0
     agent = Agent.load(tmp_path / "run/agent")

@@ -67,7 +67,7 @@ class HeldBack:
 
     def take_best(self) -> int:
         """Give the agent its best weights. Returns the update after which it had them."""
-        self.agent.model.load_state_dict(load_file(self.out / WEIGHTS), strict=False)
+        self.agent.model.load_state_dict(load_file(self.out / WEIGHTS))
         return min(self.losses, key=lambda step: self.losses[step])
 
     def _weights(self) -> dict[str, torch.Tensor]:

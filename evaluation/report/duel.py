@@ -36,7 +36,7 @@ def duel(rows: Sequence[Row], baselines: Sequence[str]) -> dict[str, Any] | None
         `first, second`, per task and prompt `{task, prompt, first, second, gain}` (largest gain of the first on top),
         and how many tasks each `wins`: its paired interval leaves zero out. None where there are no two agents.
     """
-    plain = [row for row in rows if not row.get("stage") and row["agent"] not in baselines]
+    plain = [row for row in rows if not (row.get("stage") or row.get("disturbance")) and row["agent"] not in baselines]
     agents = [agent for agent, _ in Counter(row["agent"] for row in plain).most_common(2)]
     if len(agents) < 2:
         return None
