@@ -5,9 +5,8 @@ card.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ from opengato.agent.likelihood import perplexity
 from opengato.agent.model import Model
 from opengato.agent.policy import Body, Policy
 from opengato.agent.prompt import Prompt
+from opengato.agent.shipped import find
 from opengato.agent.spec import Spec
 from opengato.agent.text import Vocabulary
-from opengato.errors import OpengatoError, UnknownNameError
+from opengato.errors import OpengatoError
 
 FORMAT = 1
 Statistics = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -179,26 +179,6 @@ def load_weights(model: Model, path: Path) -> None:
         raise OpengatoError(
             f"weights {str(path)!r} do not fit config.json: {str(error).splitlines()[-1].strip()}"
         ) from None
-
-
-def shipped() -> dict[str, Path]:
-    """Agents that come with the package: name → folder."""
-    root = Path(str(files("opengato.assets"))) / "agents"
-    return {path.parent.name: path.parent for path in sorted(root.glob("*/config.json"))}
-
-
-def find(name: str | Path) -> Path:
-    """The folder of an agent. Raises UnknownNameError."""
-    known: Mapping[str, Path] = shipped()
-    if str(name) in known:
-        return known[str(name)]
-    path = Path(name).expanduser()
-    if not (path / "config.json").is_file():
-        names: Iterable[str] = known
-        raise UnknownNameError(
-            "agent", str(name), names, "Next: name a shipped agent or a folder that `opengato train` wrote."
-        )
-    return path
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -14,7 +14,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from opengato.agent.agent import Agent, find
+from opengato.agent.agent import Agent
+from opengato.agent.shipped import find
 from opengato.errors import OpengatoError
 
 HUB = "hf:"

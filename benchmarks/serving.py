@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from opengato.agent.shipped import DEFAULT
 from opengato.errors import OpengatoError
 from opengato.evaluation.provenance import commit, machine, versions
 from opengato.tasks import registry
@@ -43,7 +44,7 @@ class ServingConfig:
         out: JSON file; None prints only.
     """
 
-    agent: str = "first-light"
+    agent: str = DEFAULT
     tasks: list[str] = field(
         default_factory=lambda: ["arm/lift-red", "atari/pong", "bullet/hopper", "gridworld/go-to-local"]
     )

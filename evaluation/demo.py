@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from opengato.agent.agent import Agent
+from opengato.agent.shipped import DEFAULT
 from opengato.evaluation.evaluate import EvaluateConfig, Row, evaluate
 from opengato.evaluation.listing import print_rows, progress_line
 from opengato.evaluation.report import write_report
@@ -37,7 +38,7 @@ class DemoConfig:
         open: show the report in a browser where there is one.
     """
 
-    agent: str = "first-light"
+    agent: str = DEFAULT
     tasks: list[str] = field(
         default_factory=lambda: [
             "gridworld/go-to-local",

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from opengato.agent.shipped import DEFAULT
 from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.disturbed import RATE_HZ, Disturbed
 from opengato.envs.real.spread import Spread, read
@@ -59,7 +60,7 @@ class EvaluateConfig:
         robustness: "sheet" plays every task under each of a set of disturbances (`robustness.py`).
     """
 
-    agent: str = "first-light"
+    agent: str = DEFAULT
     tasks: list[str] = field(default_factory=list)
     episodes: int = 20
     prompt: str = "demonstration"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from opengato.evaluation.rollout import Outcome
 
 BAR = 48  # pixels
+MISSION = 20  # pixels of the line under it for a mission in words
 MIN_WIDTH, MAX_WIDTH = 320, 640  # pixels
 TURN_SIZE = (480, 432)  # pixels of a still of text: width, height
 INK, DIM, PAPER, TRACK = (240, 243, 250), (146, 156, 178), (15, 19, 30), (44, 51, 70)
@@ -42,7 +43,7 @@ def draw_status(
     success = bool(outcome and outcome.success)
     image = _fit(picture)
     width, height = image.size
-    frame = Image.new("RGB", (width, height + BAR + (20 if told else 0)), PAPER)
+    frame = Image.new("RGB", (width, height + BAR + (MISSION if told else 0)), PAPER)
     frame.paste(image, (0, 0))
     draw = ImageDraw.Draw(frame)
     if told:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from opengato.agent.shipped import DEFAULT
 from opengato.evaluation.evaluate import EvaluateConfig, Row, evaluate, load_agent
 from opengato.evaluation.intervals import paired_difference
 from opengato.evaluation.listing import progress_line
@@ -36,7 +37,7 @@ class PromptsConfig:
         plugins: files of the user that register tasks.
     """
 
-    agent: str = "first-light"
+    agent: str = DEFAULT
     tasks: list[str] = field(default_factory=list)
     episodes: int = 20
     prompts: list[str] = field(default_factory=lambda: list(PROMPTS))

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from opengato.agent.agent import find
+from opengato.agent.shipped import DEFAULT, find
 from opengato.errors import OpengatoError
 from opengato.evaluation.evaluate import RESULTS, read_results
 from opengato.evaluation.provenance import write_json
@@ -32,7 +32,7 @@ class ScorecardConfig:
         readme: a Markdown file that gets a table between `<!-- scores -->` and `<!-- end of scores -->`; "" for none.
     """
 
-    agent: str = "first-light"
+    agent: str = DEFAULT
     out: str = "report"
     prompt: str = "demonstration"
     readme: str = ""

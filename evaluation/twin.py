@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
+from opengato.agent.shipped import DEFAULT
 from opengato.envs.ahead import actions_ahead
 from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.disturbed import RATE_HZ
@@ -61,7 +62,7 @@ class TwinConfig(Disturbance):
     """
 
     task: str = "arm/lift-red"
-    agent: str = "first-light"
+    agent: str = DEFAULT
     minutes: float = 1.0
     on_late: OnLate = "repeat"
     max_age_ms: float = 300.0

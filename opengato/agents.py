@@ -23,7 +23,7 @@ class AgentsConfig:
 
 def list_(config: AgentsConfig, as_json: bool) -> Any:
     """Shipped and local agents with what their cards say."""
-    from opengato.agent.agent import shipped
+    from opengato.agent.shipped import shipped
 
     places = dict(shipped())
     for pattern in config.folders:
@@ -74,7 +74,7 @@ def push(config: PushConfig, as_json: bool) -> Any:
     from opengato.agent.hub import push as run
 
     if not (config.agent and config.to):
-        raise OpengatoError("which agent, and where to? Next: opengato agents push agent=first-light to=hf:user/name")
+        raise OpengatoError("which agent, and where to? Next: opengato agents push agent=generalist to=hf:user/name")
     place = run(config.agent, config.to, config.private)
     if as_json:
         return {"agent": place}

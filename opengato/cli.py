@@ -75,6 +75,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.evaluation.gallery:run",
         "a page with a picture, the spec and the scores of every task",
     ),
+    "strip": (
+        "opengato.evaluation.strip:StripConfig",
+        "opengato.evaluation.strip:run",
+        "a report's videos side by side in one small moving picture",
+    ),
     "report": ("opengato.commands:ReportConfig", "opengato.commands:report", "make report.html of results"),
     "demo": ("opengato.evaluation.demo:DemoConfig", "opengato.commands:demo", "the whole line in ten minutes"),
     "agents": ("opengato.agents:AgentsConfig", "opengato.agents:list_", "which agents there are, shipped and local"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from opengato.agent.shipped import DEFAULT
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
 
@@ -183,7 +184,7 @@ class CaptionConfig:
     """
 
     image: str
-    agent: str = "first-light"
+    agent: str = DEFAULT
     task: str = "caption/scene"
 
 
@@ -209,7 +210,7 @@ class ChatConfig:
         seed: of the sampling.
     """
 
-    agent: str = "first-light"
+    agent: str = DEFAULT
     image: str | None = None
     temperature: float = 0.7
     seed: int = 0

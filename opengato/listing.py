@@ -93,7 +93,7 @@ def _list_models(as_json: bool) -> Any:
 
 
 def _list_agents(as_json: bool) -> Any:
-    from opengato.agent.agent import shipped
+    from opengato.agent.shipped import shipped
 
     found = [{"agent": name, **json.loads((path / "card.json").read_text())} for name, path in shipped().items()]
     if as_json:

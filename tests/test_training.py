@@ -15,7 +15,7 @@ import torch
 from omegaconf import OmegaConf
 
 from opengato.agent import Agent, Episode, Spec, pieces
-from opengato.agent.agent import shipped
+from opengato.agent.shipped import shipped
 from opengato.cli import compose
 from opengato.errors import OpengatoError
 from opengato.tasks import registry

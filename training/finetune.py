@@ -11,6 +11,7 @@ import torch
 
 from opengato.agent.agent import Agent
 from opengato.agent.episode import Episode
+from opengato.agent.shipped import DEFAULT
 from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
@@ -46,7 +47,7 @@ class FinetuneConfig(TrainerConfig):
     """
 
     task: str = ""
-    agent: str = "first-light"
+    agent: str = DEFAULT
     scratch: bool = False
     demonstrations: int = 10
     held_back: float = 0.2

@@ -55,18 +55,18 @@ class MixtureConfig:
 
 def shares(tasks: Sequence[str], weights: Mapping[str, float]) -> np.ndarray:
     """Weight of each task, float [tasks]; see `Mixture`."""
-    winner = [_pattern(weights, task) for task in tasks]
+    winner = [pattern_of(weights, task) for task in tasks]
     return np.asarray([1.0 if p is None else weights[p] / winner.count(p) for p in winner])
 
 
-def _pattern(settings: Mapping[str, Any], task: str) -> str | None:
+def pattern_of(settings: Mapping[str, Any], task: str) -> str | None:
     """The last pattern that the task matches, None where none does."""
     return next((pattern for pattern in reversed(list(settings)) if fnmatchcase(task, pattern)), None)
 
 
 def _setting(settings: Mapping[str, Any], task: str) -> Any:
     """What the last pattern that the task matches says, None where none does."""
-    pattern = _pattern(settings, task)
+    pattern = pattern_of(settings, task)
     return None if pattern is None else settings[pattern]
 
 

@@ -17,6 +17,7 @@ from opengato.errors import OpengatoError
 from opengato.tasks.card import Card
 from opengato.training import distributed
 from opengato.training.arrays import TaskArrays, open_arrays
+from opengato.training.by_score import weights_by_score
 from opengato.training.episodes import EpisodeStore
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
@@ -31,6 +32,7 @@ class TrainConfig(TrainerConfig):
         out: folder of the run; the agent ends up in `out/agent`.
         model: preset; `shape` changes single fields of it.
         init: an agent to start from instead of random weights.
+        lift: how much more a task gets of its pattern's share where `init` has a low score (`by_score.py`).
         vocabulary: path of a vocabulary; the shipped one by default.
         plugins: files of the user that register tasks.
         threads: of PyTorch; 0 leaves its own choice.
@@ -43,6 +45,7 @@ class TrainConfig(TrainerConfig):
     model: str = "nano"
     shape: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
+    lift: float = 0.0
     vocabulary: str | None = None
     plugins: list[str] = field(default_factory=list)
     threads: int = 0
@@ -81,12 +84,18 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
         distributed.wait()
     learn_statistics(agent, tasks)
     out = Path(config.out)
+    if config.lift:
+        scores = agent.card.get("scores", {})
+        weights = weights_by_score([task.task for task in tasks], config.weights, scores, config.lift)
+        config = replace(config, weights=weights)
     trainer = Trainer(agent, tasks, config, out, {"model": config.model, "shape": config.shape, "init": config.init})
     resumed = trainer.resume()
     if first:
         announce(agent, tasks, trainer, resumed)
     trainer.run()
     agent = trainer.trained()
+    for of_its_parent in ("scores", "mean_score_of_trained_tasks", "evaluation"):
+        agent.card.pop(of_its_parent, None)
     agent.card.update(
         tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
         hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from opengato.agent.shipped import DEFAULT
 from opengato.errors import OpengatoError, UnknownNameError
 
 METHODS = ("generalist", "scratch", "nearest", "no-control", "lora")
@@ -36,7 +37,7 @@ class FewshotConfig:
     """
 
     task: str = ""
-    agent: str = "first-light"
+    agent: str = DEFAULT
     demonstrations: list[int] = field(default_factory=lambda: [1, 3, 10, 30])
     series: int = 3
     methods: list[str] = field(default_factory=lambda: ["generalist", "scratch", "nearest"])

@@ -10,6 +10,7 @@ import signal
 import ssl
 from dataclasses import dataclass, field
 
+from opengato.agent.shipped import DEFAULT
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
 
@@ -39,7 +40,7 @@ class ServeConfig:
         precision: of the weights: fp32, bf16 or int8.
     """
 
-    agent: str = "first-light"
+    agent: str = DEFAULT
     tasks: list[str] = field(default_factory=lambda: ["*"])
     host: str = "127.0.0.1"
     port: int = 8765
