@@ -8,15 +8,16 @@ from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
-from typing import Any
+from typing import Any, Literal
 
 from opengato.agent.shipped import DEFAULT, find
 from opengato.errors import OpengatoError
 from opengato.evaluation.evaluate import RESULTS, read_results
 from opengato.evaluation.provenance import write_json
-from opengato.evaluation.scores import MOST
+from opengato.evaluation.scores import COLLAPSED, MOST
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
+GOOD = 50.0  # a score worth having
 KEPT = ("score", "interval", "mean_return", "success", "n", "prompt", "perplexity")
 Row = dict[str, Any]
 
@@ -30,12 +31,14 @@ class ScorecardConfig:
         out: folder that holds results.json.
         prompt: rows of this prompt.
         readme: a Markdown file that gets a table between `<!-- scores -->` and `<!-- end of scores -->`; "" for none.
+        table: a line for each of the `tasks`, or of the `families`.
     """
 
     agent: str = DEFAULT
     out: str = "report"
     prompt: str = "demonstration"
     readme: str = ""
+    table: Literal["tasks", "families"] = "tasks"
 
 
 def publish(config: ScorecardConfig) -> Path:
@@ -53,7 +56,7 @@ def publish(config: ScorecardConfig) -> Path:
             f"{config.out}/{RESULTS} has no rows of agent {config.agent!r} with prompt {config.prompt!r}. "
             f"Next: opengato evaluate agent={config.agent} prompt={config.prompt} out={config.out} 'tasks=[…]'"
         )
-    page = _page(config.readme, rows) if config.readme else None  # refused before anything is written
+    page = _page(config, rows) if config.readme else None  # refused before anything is written
     path = find(config.agent) / "card.json"
     card = json.loads(path.read_text(encoding="utf-8"))
     about = json.loads((Path(config.out) / RESULTS).read_text(encoding="utf-8"))["about"]
@@ -78,23 +81,46 @@ def trained(rows: list[Row]) -> list[float]:
     return [min(row["score"], MOST) for row in rows if row["split"] == "train" and row["score"] is not None]
 
 
-def markdown(rows: list[Row]) -> str:
+def markdown(rows: list[Row], table: str = "tasks") -> str:
     """A summary line and a table."""
     families: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         families[row["family"]].append(row)
     by_family = ", ".join(f"{name} {mean(trained(of)):.0f}" for name, of in sorted(families.items()) if trained(of))
     counts = sorted({row["n"] for row in rows})
-    lines = [
-        f"Mean score of the {len(trained(rows))} trained tasks: **{mean(trained(rows)):.0f}**; by family: {by_family}. "
+    summary = [
+        f"Mean score of the {len(trained(rows))} trained tasks: **{mean(trained(rows)):.0f}**"
+        f"{f'; by family: {by_family}' if table == 'tasks' else ''}. "
         f"Prompt: {rows[0]['prompt']}; rollouts a task: {', '.join(map(str, counts))}. "
         "A score counts for 100 at most in means.",
         "",
-        "| task | return | random | demonstrator | success | score, 95 % interval |",
-        "|---|---|---|---|---|---|",
-        *(_line(row) for row in rows),
     ]
-    return "\n".join(lines)
+    if table == "families":
+        lines = [
+            "| family | trained tasks | mean score | of them 50 or better | below 5 | held-out tasks |",
+            "|---|---|---|---|---|---|",
+            *(_family_line(name, of) for name, of in sorted(families.items())),
+        ]
+    else:
+        lines = [
+            "| task | return | random | demonstrator | success | score, 95 % interval |",
+            "|---|---|---|---|---|---|",
+            *(_line(row) for row in rows),
+        ]
+    return "\n".join(summary + lines)
+
+
+def _family_line(name: str, rows: list[Row]) -> str:
+    scores = trained(rows)
+    numbers = " | | | " if not scores else (
+        f"{mean(scores):.0f} | {sum(score >= GOOD for score in scores)} | {sum(score < COLLAPSED for score in scores)}"
+    )  # fmt: skip
+    held_out = ", ".join(
+        f"{row['task'].partition('/')[2]} {row['score']:.0f}"
+        for row in rows
+        if row["split"] == "held_out" and row["score"] is not None
+    )
+    return f"| `{name}` | {len(scores)} | {numbers} | {held_out} |"
 
 
 def _line(row: Row) -> str:
@@ -107,9 +133,10 @@ def _line(row: Row) -> str:
     return f"| {name} | {numbers} | {success} | {score} |"
 
 
-def _page(path: str, rows: list[Row]) -> str:
+def _page(config: ScorecardConfig, rows: list[Row]) -> str:
+    path = config.readme
     text = Path(path).read_text(encoding="utf-8") if Path(path).is_file() else ""
     if text.count(BEGIN) != 1 or text.count(END) != 1:
         raise OpengatoError(f"{path!r} has no single {BEGIN} … {END}. Next: put both where the table should be.")
-    part = f"{BEGIN}\n{markdown(rows)}\n{END}"
+    part = f"{BEGIN}\n{markdown(rows, config.table)}\n{END}"
     return re.sub(f"{re.escape(BEGIN)}.*?{re.escape(END)}", lambda _: part, text, flags=re.DOTALL)

@@ -32,6 +32,7 @@ FILE_NAME = "scores.json"
 # What a task's score counts for at most in a mean over tasks: some demonstrators do what is asked and collect little
 # reward by it (Meta-World's script for `button-press`), and one such task would outweigh five that are not done at all.
 MOST = 100.0
+COLLAPSED = 5.0  # a score below this is as good as chance
 QUICK_EPISODES = 5  # for a task without a shipped reference, on the fly
 
 

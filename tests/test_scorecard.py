@@ -50,13 +50,18 @@ def test_scores_reach_the_card_and_the_table(tmp_path: Path) -> None:
     assert "trained tasks: **60**; by family: a 60." in text
     assert "| `a/two` | 3 | 0 | 6 | 25% | 30 [29, 31] |" in text
     assert "| `b/kept-out` (held out) | 3 | 0 | 6 |  | 10 [9, 11] |" in text
+    publish(ScorecardConfig(agent, str(tmp_path / "out"), readme=str(readme), table="families"))
+    text = readme.read_text()
+    assert "trained tasks: **60**. Prompt" in text
+    assert "| `a` | 3 | 60 | 2 | 0 |  |" in text
+    assert "| `b` | 0 |  | | |  | kept-out 10 |" in text
 
 
 def test_what_cannot_be_published_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     agent = str(Agent.new(SMALL).save(tmp_path / "agent"))
     add_results(tmp_path / "out", [row("a/one", 50.0, agent)])
-    with pytest.raises(OpengatoError, match="no rows of agent 'first-light'"):
-        publish(ScorecardConfig("first-light", str(tmp_path / "out")))
+    with pytest.raises(OpengatoError, match="no rows of agent 'generalist'"):
+        publish(ScorecardConfig("generalist", str(tmp_path / "out")))
     readme = tmp_path / "README.md"
     readme.write_text("no place")
     with pytest.raises(OpengatoError, match="has no single"):

@@ -17,7 +17,7 @@ from opengato.evaluation import intervals, provenance
 from opengato.evaluation.report import charts, words
 from opengato.evaluation.report.duel import duel, paired
 from opengato.evaluation.report.studies import studies
-from opengato.evaluation.scores import MOST
+from opengato.evaluation.scores import COLLAPSED, MOST
 
 HERE = Path(__file__).resolve().parent
 PROMPT_ORDER = ("demonstration", "both", "instruction", "none", "wrong")
@@ -131,9 +131,6 @@ def main_rows(rows: Sequence[Row]) -> list[Row]:
         if row["agent"] == agent and (known is None or _rank(row) < _rank(known)):
             best[row["task"]] = row
     return list(best.values())
-
-
-COLLAPSED = 5.0  # a score below this is as good as chance
 
 
 def headline(rows: Sequence[Row]) -> dict[str, Any]:
