@@ -19,7 +19,7 @@ from opengato.tasks import registry
 pytest.importorskip("pybullet")
 
 # Returns over 1000 steps that the shipped policies reach here; the wheel's own environments gave the same ranges.
-SHIPPED = {"hopper": 2400, "ant": 2250, "humanoid": 3600, "inverted-pendulum-swingup": 820}
+SHIPPED = {"hopper": 2400, "ant": 2250, "humanoid": 3600, "inverted-pendulum": 999, "inverted-pendulum-swingup": 820}
 
 
 def play(card: registry.Card, seed: int, disturb: Callable[[np.ndarray], np.ndarray] = lambda action: action) -> tuple:
@@ -108,6 +108,19 @@ def test_pendulum_starts_hanging_and_is_cut_at_its_limit() -> None:
     ends = [env.step(np.zeros(1))[1:4] for _ in range(5)]
     assert [truncated for *_, truncated in ends] == [False] * 4 + [True]
     assert all(reward == pytest.approx(-1.0, abs=0.02) for reward, *_ in ends)
+
+
+def test_balancing_starts_near_upright_and_ends_when_the_pole_falls() -> None:
+    env = make("inverted-pendulum")
+    observation, _ = env.reset(seed=0)
+    assert observation["pole"][0] > 0.99
+    for _ in range(200):
+        _, reward, terminated, _, _ = env.step(np.ones(1))
+        assert reward == 1.0
+        if terminated:
+            break
+    assert terminated
+    assert abs(env._angle) > 0.2
 
 
 def test_panda_hand_moves_as_told_and_stays_in_its_workspace() -> None:

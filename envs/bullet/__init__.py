@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .base import BulletEnv
 
-NAMES = ("hopper", "ant", "humanoid", "inverted-pendulum-swingup", "panda-reach", "panda-push")
+WALKERS = ("hopper", "ant", "humanoid")
+NAMES = (*WALKERS, "inverted-pendulum", "inverted-pendulum-swingup", "panda-reach", "panda-push")
 
 
 def make(name: str, **kwargs: Any) -> BulletEnv:
@@ -25,10 +26,14 @@ def make(name: str, **kwargs: Any) -> BulletEnv:
     Raises:
         UnknownNameError: there is no such environment.
     """
-    if name in ("hopper", "ant", "humanoid"):
+    if name in WALKERS:
         from .walker import WalkerEnv
 
         return WalkerEnv(name, **kwargs)
+    if name == "inverted-pendulum":
+        from .pendulum import PendulumBalanceEnv
+
+        return PendulumBalanceEnv(**kwargs)
     if name == "inverted-pendulum-swingup":
         from .pendulum import PendulumSwingupEnv
 

@@ -83,6 +83,12 @@ class Humanoid(ShippedPolicy):
     height_offset = -1.4 + 0.8  # it was trained with heights relative to 1.4 m
 
 
+class PendulumBalance(ShippedPolicy):
+    """Keeps the pole upright."""
+
+    body = "InvertedPendulum"
+
+
 class PendulumSwingup(ShippedPolicy):
     """Swings up and balances."""
 

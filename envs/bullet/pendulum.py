@@ -1,4 +1,4 @@
-"""The inverted pendulum of `pybullet_envs`, started hanging down."""
+"""The inverted pendulum of `pybullet_envs`, started hanging down or upright."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .base import BulletEnv, Camera
 
 STEP_S = 0.0165  # gym_pendulum_envs: create_single_player_scene
 FORCE_N = 100.0  # robot_pendula: apply_action
+FALLEN_RAD = 0.2  # gym_pendulum_envs: InvertedPendulumBulletEnv.step
 
 
 class PendulumSwingupEnv(BulletEnv):
@@ -75,3 +76,17 @@ class PendulumSwingupEnv(BulletEnv):
 
     def _judge(self, action: np.ndarray) -> tuple[float, bool, dict[str, Any]]:
         return float(np.cos(self._angle)), False, {}
+
+
+class PendulumBalanceEnv(PendulumSwingupEnv):
+    """The same cart, its pole started within 0.1 rad of upright.
+
+    Observation and action as above. Reward: 1 a step; the episode ends when the pole leans by more than 0.2 rad, and is
+    cut at `max_steps` (`gym_pendulum_envs`: InvertedPendulumBulletEnv.step).
+    """
+
+    def _begin(self) -> None:
+        self.client.resetJointState(self._cart, self._joints[1], self.np_random.uniform(-0.1, 0.1), 0.0)
+
+    def _judge(self, action: np.ndarray) -> tuple[float, bool, dict[str, Any]]:
+        return 1.0, abs(self._angle) > FALLEN_RAD, {}

@@ -37,6 +37,16 @@ for _name, (_instruction, _embodiment, _demonstrator) in _RUNNING.items():
     )(partial(_make, _name))
 
 register(
+    "bullet/inverted-pendulum",
+    instruction="keep the pole upright",
+    embodiment="a cart on a rail that carries a pole",
+    extra="bullet",
+    tags=("balance", "state"),
+    rate_hz=1.0 / 0.0165,
+    demonstrator=f"{_EXPERT}:PendulumBalance",
+)(partial(_make, "inverted-pendulum"))
+
+register(
     "bullet/inverted-pendulum-swingup",
     instruction="swing the pole up and keep it upright",
     embodiment="a cart on a rail that carries a pole",
