@@ -23,7 +23,6 @@ from opengato.training.arrays import arrays_of, open_arrays
 from opengato.training.episodes import EpisodeStore, write_episodes
 from opengato.training.mixture import Mixture, MixtureConfig, shares
 from opengato.training.noise import noisy
-from opengato.training.paleness import pale
 from opengato.training.shifts import shifted
 from opengato.training.train import TrainConfig, learn_statistics, train
 from opengato.training.trainer import Trainer, TrainerConfig
@@ -207,26 +206,6 @@ def test_noise_changes_what_is_sensed_in_numbers_and_nothing_else() -> None:
     assert changed.images is steps.images
     assert changed.texts is steps.texts
     assert changed.actions is steps.actions
-
-
-def test_pale_pictures_keep_their_hue_and_nothing_else_changes() -> None:
-    steps = tasks(Agent.new(SMALL, seed=11))[0].episode(1)
-    colors = np.asarray([[200, 30, 30], [30, 200, 30], [60, 60, 240], [128, 128, 128]], np.uint8)
-    steps = replace(steps, images={"camera": np.tile(colors[None, :, None], (len(steps), 1, 5, 1))})
-    found = [pale(steps, 0.2, np.random.default_rng(seed)) for seed in range(20)]
-    for one in found:
-        image = one.images["camera"].astype(int)
-        assert (image[:, :3].argmax(-1) == np.arange(3)[:, None]).all()  # red is still the reddest, and so on
-        assert np.abs(image[:, 3] - 128).max() <= 1  # what was grey stays as it was
-        assert (image[0] == image).all()  # all timesteps alike
-        assert one.values is steps.values
-        assert one.texts is steps.texts
-    spread = [np.ptp(one.images["camera"].astype(int), axis=-1).max() for one in found]
-    assert min(spread) < 90 < 150 < max(spread)
-    dark = [one.images["camera"][0, 2].mean() < one.images["camera"][0, 0].mean() for one in found]
-    assert {True, False} == {bool(each) for each in dark}  # no hue is always the darker one
-    grey = replace(steps, images={"depth": np.zeros((len(steps), 4, 5, 1), np.uint8)})
-    assert pale(grey, 0.2, np.random.default_rng(0)).images["depth"] is grey.images["depth"]
 
 
 def test_noise_is_for_the_tasks_it_names() -> None:

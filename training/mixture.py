@@ -19,7 +19,6 @@ from opengato.agent.pieces import Pieces
 from opengato.agent.prompt import place, prompt_positions, tail
 from opengato.training.arrays import TaskArrays
 from opengato.training.noise import noisy
-from opengato.training.paleness import pale
 from opengato.training.shifts import shifted
 from opengato.training.unshown import Unshown
 
@@ -38,7 +37,6 @@ class MixtureConfig:
         short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long
             memory.
         shift: pixels by which the pictures of a sequence are moved at most (`shifts.py`).
-        pale: per pattern of tasks the share of its colour that a picture keeps at least (`paleness.py`).
         noise: per pattern of tasks the noise on what is sensed (`noise.py`); a later pattern wins.
         unshown: per pattern of tasks with text actions, how many words before a word make its context where what a
             context never had is not held against the agent (`unshown.py`); a later pattern wins.
@@ -51,7 +49,6 @@ class MixtureConfig:
     hide_actions: float = 0.7
     short_history: float = 0.5
     shift: int = 0
-    pale: dict[str, float] = field(default_factory=dict)
     noise: dict[str, float] = field(default_factory=dict)
     unshown: dict[str, int] = field(default_factory=dict)
 
@@ -95,7 +92,6 @@ class Mixture:
         # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()
-        self.pale = [_setting(config.pale, task.task) for task in self.tasks]
         self.noise = [_setting(config.noise, task.task) or 0.0 for task in self.tasks]
         longest = [_setting(config.unshown, task.task) for task in self.tasks]
         self.unshown = [
@@ -140,9 +136,6 @@ class Mixture:
         prompt = place(pieces, layout, task.codec, start, words, demonstration)
         if config.shift:
             steps = shifted(steps, config.shift, rng)
-        least = self.pale[index]
-        if least is not None:
-            steps = pale(steps, least, rng)
         if self.noise[index]:
             steps = noisy(steps, task.codec.observation_scale, self.noise[index], rng)
         keep = np.full(fits, rng.random() >= config.hide_actions)
