@@ -15,6 +15,9 @@ from opengato.envs.robotics.origin import IDS, OBS_ELEMENT_GOALS, OBS_ELEMENT_IN
 from opengato.envs.robotics.view import View
 from opengato.errors import ObservationError, UnknownNameError
 
+# A maze and the kitchen hold the simulation in an environment of their own.
+INNER = ("point_env", "ant_env", "robot_env")
+
 Observation = dict[str, np.ndarray]
 
 
@@ -26,9 +29,9 @@ class Robotics(gymnasium.Env[Observation, np.ndarray]):
     things stand at, and in `desired_goal` 0 for those that are not asked for, so that all its tasks are one body.
     Action: float32 [actuators] in [-1, 1], as the package scales it.
     Reward: the package's, sparse or dense as the id says.
-    An episode is truncated after the registered number of steps; the pen that falls and the kitchen that is done
-    terminate. `info["success"]` says whether the goal is met now (in the kitchen, where it ends the episode, whether
-    all that was asked for has been).
+    An episode is truncated after the registered number of steps; where the Adroit hand's pen falls or the kitchen is
+    done it terminates. `info["success"]` says whether the goal is met now; in the kitchen, whether all that was asked
+    for has been done.
 
     Args:
         id: one of `origin.IDS`.
@@ -141,10 +144,6 @@ class Robotics(gymnasium.Env[Observation, np.ndarray]):
         if self._kitchen:
             return len(info["episode_task_completions"]) == len(self.origin.goal)
         return bool(info["is_success"] if "is_success" in info else info["success"])
-
-
-# A maze and the kitchen hold the simulation in an environment of their own.
-INNER = ("point_env", "ant_env", "robot_env")
 
 
 def _kept(part: Any) -> dict[str, Any]:

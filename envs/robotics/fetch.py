@@ -1,4 +1,4 @@
-"""Scripts for the Fetch arm's tasks. They read the observation alone, and but for `slide` remember nothing."""
+"""Scripts for the Fetch arm's tasks. They read the observation alone and remember nothing."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ OPEN, CLOSED = 1.0, -1.0
 CARRY = 0.09  # metres above the block that the closed fingers pass over it
 NEAR = 0.025  # metres from the goal where the block is left alone
 BEHIND = 0.075  # metres from the block's middle to where pushing begins
-# What the puck does on this table, as seen: the speed that it loses a step (metres a step), its speed after a blow where
-# the hand's action is 1, and how much of its own speed comes back.
+# What the puck does on this table, as seen: the speed that it loses a step (metres a step), its speed after a blow
+# where the hand's action is 1, and how much of its own speed comes back.
 FRICTION, BLOW, REBOUND = 0.00157, 0.0425, 0.6
-RUN_UP = 0.1
+TURNED = ((0, 8, 21.5, 36, 45), (0, 21, 30, 40, 45))  # degrees: where it goes, where the blow goes
+RUN_UP = 0.1  # metres
 
 
 class FetchExpert:
-    """The script for the task of the environment it is reset to: reach, push, or pick and place."""
+    """The script for the task of the environment that it is reset to."""
 
     def reset(self, env: Any) -> None:
         name = env.unwrapped.name
@@ -100,11 +101,14 @@ def slide(state: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _aim(speed: np.ndarray) -> np.ndarray:
-    """The direction of the blow, float [2], that sends the puck along `speed`: the fingers' faces turn it to an axis."""
+    """The direction of the blow, float [2], that sends the puck along `speed`: the fingers' faces turn it to an axis.
+
+    Measured from the nearer axis, blows at 21, 30 and 40 degrees send the puck off at about 8, 21.5 and 36.
+    """
     angle = np.arctan2(speed[1], speed[0])
     axis = np.round(angle / (np.pi / 2)) * np.pi / 2
     off = np.degrees(angle - axis)
-    aim = axis + np.radians(np.sign(off) * np.interp(abs(off), [0, 8, 21.5, 36, 45], [0, 21, 30, 40, 45]))
+    aim = axis + np.radians(np.sign(off) * np.interp(abs(off), *TURNED))
     return np.array([np.cos(aim), np.sin(aim)])
 
 
@@ -122,4 +126,4 @@ def _speed_for(way: np.ndarray) -> np.ndarray:
     return np.array([diagonal[0] + diagonal[1], diagonal[0] - diagonal[1]]) / 2
 
 
-SCRIPTS = {"FetchSlide": slide, "FetchReach": reach, "FetchPush": push, "FetchPickAndPlace": pick_and_place}
+SCRIPTS = {"FetchReach": reach, "FetchPush": push, "FetchSlide": slide, "FetchPickAndPlace": pick_and_place}

@@ -52,9 +52,7 @@ class MazePlanner:
 
     def _straight(self, place: np.ndarray, goal: np.ndarray) -> bool:
         """Whether all cells that a straight line passes are free."""
-        return all(
-            self._cell(place + share * (goal - place)) in self._distance for share in np.linspace(0.0, 1.0, 12)
-        )
+        return all(self._cell(place + share * (goal - place)) in self._distance for share in np.linspace(0.0, 1.0, 12))
 
     def _cell(self, place: np.ndarray) -> Cell:
         row, column = self._maze.cell_xy_to_rowcol(place)
