@@ -11,6 +11,7 @@ from gymnasium import spaces
 from metaworld.env_dict import ALL_V3_ENVIRONMENTS
 
 from opengato.envs.metaworld import signals
+from opengato.envs.rendering.mark import paint_ball
 from opengato.envs.rendering.raycast import FreeCamera, RayCaster
 from opengato.errors import ObservationError, UnknownNameError
 
@@ -19,7 +20,7 @@ TASKS = tuple(sorted(name.removesuffix(VERSION) for name in ALL_V3_ENVIRONMENTS)
 PICTURE = (240, 320)  # rows, columns
 # From the arm's left: it hides neither the table nor, as a rule, the side on which doors and drawers have handles.
 CAMERA = FreeCamera((0.0, 0.62, 0.14), distance=1.25, azimuth=150.0, elevation=-27.0)
-GOAL_RADIUS, GOAL_COLOUR, GOAL_ALPHA = 0.02, np.array([40.0, 200.0, 60.0]), 0.6
+GOAL_RADIUS = 0.02  # metres
 
 Observation = dict[str, np.ndarray]
 
@@ -99,21 +100,9 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
         mujoco.mj_copyData(self._drawn, model, data)
         mujoco.mj_kinematics(model, self._drawn)
         picture = self._caster.render(self._drawn)
-        _mark(picture, self.simulator._target_pos)
+        paint_ball(picture, CAMERA, self.simulator._target_pos, GOAL_RADIUS)
         return picture
 
     def close(self) -> None:
         self._caster = self._drawn = None
         self.simulator.close()
-
-
-def _mark(picture: np.ndarray, goal: np.ndarray) -> None:
-    """Paint a ball at `goal` (metres, world frame) over `picture`, uint8 [H, W, 3], in place."""
-    position, rotation = CAMERA.pose()
-    right, up, back = rotation.T @ (goal - position)
-    height, width = picture.shape[:2]
-    pixels = height / 2 / np.tan(np.radians(CAMERA.fovy) / 2) / -back  # per metre at the goal's distance
-    rows, columns = np.ogrid[:height, :width]
-    apart = np.hypot(rows + 0.5 - (height / 2 - up * pixels), columns + 0.5 - (width / 2 + right * pixels))
-    inside = apart < GOAL_RADIUS * pixels
-    picture[inside] = np.round(picture[inside] * (1 - GOAL_ALPHA) + GOAL_COLOUR * GOAL_ALPHA).astype(np.uint8)
