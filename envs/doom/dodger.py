@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from opengato.envs.doom.motion import slide
-from opengato.envs.doom.script import Script
 from opengato.envs.doom.scenarios import TICS_PER_STEP
+from opengato.envs.doom.script import Script
 
 FIREBALL = "DoomImpBall"
 HORIZON = 15  # steps that are thought ahead

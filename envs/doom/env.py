@@ -89,7 +89,7 @@ class DoomEnv(gymnasium.Env[Observation, np.int64]):
         self.action_space = spaces.Discrete(len(chosen))
         self.history: list[int] = []
         self._screen: np.ndarray | None = None
-        self._message = ""
+        self._message, self._last_reward = "", 0.0
 
     @property
     def game(self) -> vizdoom.DoomGame:
@@ -114,7 +114,7 @@ class DoomEnv(gymnasium.Env[Observation, np.int64]):
                     game.new_episode()
                 else:
                     game.init()
-                self._message, self.history = "", []
+                self._message, self.history, self._last_reward = "", [], 0.0
                 return self._look(), self._info(False)
         except DoomDied:
             self.close()
@@ -136,7 +136,9 @@ class DoomEnv(gymnasium.Env[Observation, np.int64]):
                 ended, dead = bool(game.is_episode_finished()), bool(game.is_player_dead())
                 truncated = ended and not dead and bool(game.is_episode_timeout_reached())
                 won = truncated and self.goal == "survive"
-                won |= ended and not truncated and not dead and self.goal == "exit" and reward > 0
+                # Some maps pay in the step before the one in which they end.
+                won |= ended and not truncated and not dead and self.goal == "exit" and reward + self._last_reward > 0
+                self._last_reward = reward
                 return self._look(), reward, ended and not truncated, truncated, self._info(won)
         except DoomDied:
             self.close()

@@ -16,7 +16,7 @@ THRUST = 0.75  # map units a tic that a button to the side adds in a tic
 @cache
 def _ways(steps: int) -> np.ndarray:
     """Every sequence of buttons, int [3^steps, steps]: 1 left, -1 right, 0 none."""
-    return np.array(list(product((0, 1, -1), repeat=steps)), np.int64).reshape(-1, steps)
+    return np.array(list(product((0, 1, -1), repeat=steps)), np.int64).reshape(3**steps, steps)
 
 
 def slide(velocity: float, ways: np.ndarray) -> np.ndarray:

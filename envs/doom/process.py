@@ -61,7 +61,7 @@ class Launch:
     def __init__(self, scenario: str) -> None:
         self.game = game = vizdoom.DoomGame()
         self.folder = Path(tempfile.mkdtemp(prefix="opengato-doom-"))
-        self._remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._end = weakref.finalize(self, _end, game, self.folder)
         game.set_doom_config_path(str(self.folder / "vizdoom.ini"))
         game.load_config(str(config(scenario)))
         game.set_mode(vizdoom.Mode.PLAYER)
@@ -91,5 +91,10 @@ class Launch:
 
     def close(self) -> None:
         """End Doom and remove its folder."""
-        self.game.close()
-        self._remove()
+        self._end()
+
+
+def _end(game: vizdoom.DoomGame, folder: Path) -> None:
+    """In this order: Doom writes into its folder when it ends."""
+    game.close()
+    shutil.rmtree(folder, ignore_errors=True)

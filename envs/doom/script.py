@@ -19,9 +19,7 @@ from opengato.envs.doom.scenarios import TICS_PER_STEP
 # Degrees that a step of four tics turns: the first five tics are slow after a step without a turn, whichever way.
 TURN_DEGREES = (7.03, 12.30, 14.06)
 DEEPEST = 5  # steps that are thought ahead
-MONSTERS = frozenset(
-    "Cacodemon ChaingunGuy Demon DoomImp HellKnight MarineChainsawVzd ShotgunGuy Spectre Zombieman".split()
-)
+MONSTERS = ("Cacodemon", "ChaingunGuy", "Demon", "DoomImp", "MarineChainsawVzd", "ShotgunGuy", "Zombieman")
 
 
 @dataclass(frozen=True)
@@ -56,6 +54,7 @@ class Script:
         self.env = env.unwrapped
         self._index = {frozenset(name.split("+")): i for i, name in enumerate(self.env.action_meanings)}
         self._before: dict[int, np.ndarray] = {}
+        self.seen: list[Thing] = []  # what `things` gave last
 
     def act(self, observation: Mapping[str, Any]) -> int:
         """The action for the game as it stands."""
@@ -99,7 +98,7 @@ class Script:
             moved = (place - self._before[each.id]) / TICS_PER_STEP if each.id in self._before else told
             found.append(Thing(each.id, each.name, place, told if told.any() else moved))
             now[each.id] = place
-        self._before = now
+        self._before, self.seen = now, found
         return found
 
     def monsters(self) -> list[Thing]:

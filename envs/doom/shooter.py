@@ -8,14 +8,18 @@ from typing import Any
 import numpy as np
 
 from opengato.envs.doom.motion import sidesteps
-from opengato.envs.doom.script import DEEPEST, Script, Thing, first_turn, wrap
 from opengato.envs.doom.scenarios import TICS_PER_STEP
+from opengato.envs.doom.script import DEEPEST, Script, Thing, first_turn, wrap
 
 # Half the width of what a bullet hits, map units.
 RADII = {"Cacodemon": 31.0, "Demon": 30.0, "DoomImp": 20.0, "MarineChainsawVzd": 16.0}
 MARGIN = 0.75  # share of it that is aimed at
-PISTOL_TICS, ROCKET_TICS = 5.0, 9.0  # from the button to the shot
+PISTOL_TICS, ROCKET_TICS = 5.0, 7.5  # from the button to the shot
 ROCKET_SPEED = 20.0  # map units a tic
+# How the running monster moves: 20 units in one of eight directions every three tics, and a direction is kept for some.
+MOVE, MOVE_TICS, KEEPS = 20.0, 3, 4
+RUN = 280.0  # map units that it runs while a rocket flies
+PATIENCE = 40  # steps after which the rocket is spent at any rate
 STEPS = np.arange(DEEPEST + 1)
 LEFT_RIGHT = {1: "TURN_LEFT", -1: "TURN_RIGHT"}
 
@@ -69,22 +73,46 @@ class Turret(Script):
 
 
 class Rocketeer(Turret):
-    """Turns until the only rocket will meet a monster that runs to and fro between two points."""
+    """Turns until the only rocket will meet a monster that runs to and fro between two points.
+
+    Chance turns the monster aside now and then. The rocket is spent while it runs straight and has far to go; if that
+    moment does not come, it is spent all the same.
+    """
 
     delay = ROCKET_TICS
     speed = ROCKET_SPEED
-    END = 608.0  # of the monster's way, along y
+
+    def reset(self, env: Any) -> None:
+        super().reset(env)
+        self._goal = 0.0  # y of the point that the monster runs to
 
     def act(self, observation: Mapping[str, Any]) -> int:
-        if len(self.env.history) < 2:
-            return self.press()  # see first how fast it runs
-        return super().act(observation)
+        steps = len(self.env.history)
+        if steps < 2:
+            self.monsters()
+            return self.press()  # see first where it runs
+        chosen = super().act(observation)
+        return self.press() if chosen == self.press("ATTACK") and steps < PATIENCE and not self._straight else chosen
 
     def foresee(self, target: Thing, tics: np.ndarray) -> np.ndarray:
-        places = super().foresee(target, tics)
-        beyond = np.maximum(np.abs(places[:, 1]) - self.END, 0.0)
-        places[:, 1] -= 2.0 * np.sign(places[:, 1]) * beyond
-        return places
+        posts = {float(thing.place[1]): thing.place for thing in self.seen if thing.name == "PatrolPoint"}
+        heading = np.sign(np.round(target.velocity, 3))
+        if heading[1]:
+            self._goal = float(max(posts) if heading[1] > 0 else min(posts))
+        goal = posts.get(self._goal, target.place)
+        self._straight = not heading[0] and bool(heading[1]) and abs(self._goal - target.place[1]) > RUN
+        place, path = target.place, [target.place]
+        for move in range(int(tics.max() / MOVE_TICS) + 2):
+            if move >= KEEPS or not heading.any():
+                off = goal - place
+                heading = np.array([np.sign(off[0]) if abs(off[0]) > 10.0 else 0.0, np.sign(off[1])])
+            if abs(place[1] - goal[1]) < MOVE and move:
+                goal = posts[min(posts, key=lambda y: -abs(y - place[1]))]
+                heading = np.array([0.0, np.sign(goal[1] - place[1])])
+            place = place + MOVE * heading / max(float(np.hypot(*heading)), 1.0)
+            path.append(place)
+        moves = np.arange(len(path)) * MOVE_TICS
+        return np.stack([np.interp(tics, moves, np.array(path)[:, axis]) for axis in (0, 1)], axis=1)
 
 
 class Sidestepper(Script):

@@ -71,7 +71,19 @@ WORDS: dict[str, tuple[str, str, str | None]] = {
         None,
     ),
 }
-SHOWN: dict[str, str] = {}
+SHOWN: dict[str, str] = {
+    "basic": "shooter:Sidestepper",
+    "basic-notifications": "shooter:MessageReader",
+    "defend-the-center": "shooter:Turret",
+    "defend-the-line": "shooter:Turret",
+    "health-gathering": "walker:Gatherer",
+    "health-gathering-supreme": "walker:Gatherer",
+    "my-way-home": "walker:Walker",
+    "predict-position": "shooter:Rocketeer",
+    "rocket-basic": "shooter:RocketStepper",
+    "simpler-basic": "shooter:Sidestepper",
+    "take-cover": "dodger:Dodger",
+}
 
 
 def make_scenario(scenario: str, **kwargs: Any) -> Any:
