@@ -27,7 +27,7 @@ from opengato.envs.doom.buttons import ROWS, actions
 from opengato.envs.doom.env import _small
 from opengato.envs.doom.motion import slide
 from opengato.envs.doom.process import DoomDied
-from opengato.envs.doom.scenarios import GOALS, LEFT_OUT, config, scenarios
+from opengato.envs.doom.scenarios import GOALS, LEFT_OUT, config, maps, scenarios
 from opengato.envs.doom.script import DEEPEST, TURN_DEGREES, first_turn, wrap
 from opengato.envs.doom.walker import RADIUS, FloorPlan
 
@@ -82,6 +82,12 @@ def test_the_list_is_what_the_simulator_lists() -> None:
         assert config(name).is_file(), name
     assert set(GOALS) == {name for name, (_, _, success) in WORDS.items() if success}
     assert WORLD["basic"] == describe("basic")
+
+
+def test_maps_are_those_of_the_files() -> None:
+    assert maps("basic") == ["MAP01"]
+    assert len(maps("freedoom1")) == 36
+    assert len(maps("freedoom2")) == 32
 
 
 def test_one_scenario_is_held_out_and_shown() -> None:
@@ -176,6 +182,8 @@ def test_a_python_that_is_killed_takes_its_doom_along() -> None:
 def test_what_is_wrong_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="take-cover"):
         make("take-cofer")
+    with pytest.raises(UnknownNameError, match="E1M1"):
+        make("freedoom1", map="E1M0")
     env = make("basic")
     with pytest.raises(OpengatoError, match="reset"):
         env.render()
@@ -261,3 +269,31 @@ def test_the_floor_plan_goes_around_walls() -> None:
     assert not plan.clear(start, end)
     assert plan.clear(start, np.array([100.0, 350.0]))
     assert not plan.clear(start, np.array([100.0, 350.0]), [np.array([110.0, 200.0])])
+
+
+@pytest.mark.parametrize("scenario", ["basic", "basic-notifications", "rocket-basic", "simpler-basic"])
+def test_script_shoots_the_right_monster(scenario: str) -> None:
+    for seed in (0, 1):
+        total, success = shown(scenario, seed)
+        assert success, seed
+        assert total > 40, seed
+
+
+@pytest.mark.slow
+def test_turret_spends_its_bullets_well() -> None:
+    assert shown("defend-the-center", 0)[0] >= 22  # of 25: 26 bullets, and a death at the end
+
+
+@pytest.mark.slow
+def test_rocket_meets_a_monster_that_runs() -> None:
+    assert sum(shown("predict-position", seed)[1] for seed in range(6)) >= 2
+
+
+@pytest.mark.slow
+def test_walker_finds_the_vest() -> None:
+    assert all(shown("my-way-home", seed)[1] for seed in range(2))
+
+
+@pytest.mark.slow
+def test_dodger_lives_for_a_minute() -> None:
+    assert shown("take-cover", 0)[0] > 1000

@@ -13,11 +13,13 @@ from gymnasium import spaces
 from opengato.envs.doom.buttons import actions
 from opengato.envs.doom.process import PICTURE, DoomDied, Launch, alive
 from opengato.envs.doom.scenarios import (
+    FIRST_MAPS,
     GAME_TICS,
     GOALS,
     TICS_PER_SECOND,
     TICS_PER_STEP,
     UNLIMITED_TICS,
+    maps,
     scenarios,
 )
 from opengato.errors import ObservationError, OpengatoError, UnknownNameError
@@ -59,7 +61,7 @@ class DoomEnv(gymnasium.Env[Observation, np.int64]):
         map: of the scenario's game, e.g. `E1M3` of `freedoom1` or `MAP07` of `freedoom2`; None for the scenario's own.
 
     Raises:
-        UnknownNameError: there is no such scenario.
+        UnknownNameError: there is no such scenario, or it has no such map.
         DoomDied: (any call) Doom's process ended; the next `reset` starts another one.
     """
 
@@ -69,6 +71,8 @@ class DoomEnv(gymnasium.Env[Observation, np.int64]):
         known = scenarios()
         if scenario not in known:
             raise UnknownNameError("Doom scenario", scenario, known, "Next: opengato list 'tasks=[doom/*]'")
+        if map is not None and map not in maps(scenario):
+            raise UnknownNameError(f"map of {scenario!r}", map, maps(scenario), "Next: leave out `map` for its own.")
         self.scenario, self.render_mode, self.map = scenario, render_mode, map or FIRST_MAPS.get(scenario)
         self.goal = GOALS.get(scenario)
         self._launch: Launch | None = None
@@ -188,9 +192,6 @@ class DoomEnv(gymnasium.Env[Observation, np.int64]):
 
     def _info(self, success: bool) -> dict[str, Any]:
         return {"success": success} if self.goal else {}
-
-
-FIRST_MAPS = {"freedoom1": "E1M1", "freedoom2": "MAP01"}  # the scenarios' files name none
 
 
 def _small(screen: np.ndarray) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import struct
 from pathlib import Path
 from typing import Literal
 
@@ -36,6 +38,8 @@ GOALS: dict[str, Goal] = {
     "simpler-basic": "exit",
 }
 
+FIRST_MAPS = {"freedoom1": "E1M1", "freedoom2": "MAP01"}  # where a scenario's file does not name its map
+
 TICS_PER_SECOND = 35
 TICS_PER_STEP = 4
 UNLIMITED_TICS = 2100  # an episode's length where the scenario sets none: one minute, as in most others
@@ -51,3 +55,15 @@ def scenarios() -> list[str]:
     """Names of all scenarios that can be played here, sorted."""
     found = (path.stem.replace("_", "-") for path in Path(vizdoom.scenarios_path).glob("*.cfg"))
     return sorted(name for name in found if name not in LEFT_OUT)
+
+
+def maps(scenario: str) -> list[str]:
+    """Names of the maps that a scenario could be played on, e.g. `E1M3` or `MAP07`, as its WAD file lists them."""
+    whole_game = Path(vizdoom.__file__).parent / f"{scenario}.wad"
+    wad = whole_game if whole_game.is_file() else config(scenario).with_suffix(".wad")
+    with wad.open("rb") as file:
+        _, number, start = struct.unpack("<4sii", file.read(12))
+        file.seek(start)
+        entries = file.read(16 * number)
+    names = {entries[at + 8 : at + 16].rstrip(b"\0").decode("ascii", "replace") for at in range(0, len(entries), 16)}
+    return sorted(name for name in names if re.fullmatch(r"E\dM\d|MAP\d\d", name))
