@@ -19,6 +19,7 @@ RADIUS = 17.0  # of a marine, and a bit
 CLOSE = 40.0  # nearer to a wall than this is a detour of its own
 AHEAD = 240.0  # map units of the way that is walked in a straight line, where there is room
 STRAIGHT, SHARP = 5.0, 50.0  # degrees off: below, walk on; above, turn on the spot
+REPLAN, ARRIVED = 4, 24.0  # a way is thought out anew after so many steps, or so near to the place that was aimed at
 POISON_REACH = 48.0
 NEIGHBOURS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 2**0.5), (1, -1, 2**0.5))
 
@@ -59,6 +60,10 @@ class FloorPlan:
 
     def cell(self, place: np.ndarray) -> int:
         """The free cell nearest to a place."""
+        row, column = np.clip(((place - self.low) / CELL).astype(int), 0, np.array(self.shape) - 1)
+        here = int(row * self.shape[1] + column)
+        if self.free[here]:
+            return here
         apart = np.abs(self.centres - place).sum(axis=1)
         return int(np.where(self.free, apart, np.inf).argmin())
 
@@ -110,6 +115,7 @@ class Walker(Script):
             walls = [(line.x1, line.y1, line.x2, line.y2) for line in lines if line.is_blocking]
             self._plans[self.env.scenario] = FloorPlan(np.unique(np.array(walls, float), axis=0))
         self.plan = self._plans[self.env.scenario]
+        self._goal, self._aim, self._since = -1, np.zeros(2), 0
 
     def act(self, observation: Mapping[str, Any]) -> int:
         things = self.things()
@@ -117,8 +123,11 @@ class Walker(Script):
         avoid = [thing.place for thing in things if thing.name in self.shunned]
         if not goals:
             return self.press()
-        aim = self._next(goals, avoid)
-        along = aim - self.place
+        self._since += 1
+        arrived = np.hypot(*(self._aim - self.place)) < ARRIVED
+        if arrived or self._since >= REPLAN or self._goal not in {goal.id for goal in goals}:
+            self._aim, self._since = self._next(goals, avoid), 0
+        along = self._aim - self.place
         error = float(wrap(np.degrees(np.arctan2(along[1], along[0])) - self.angle))
         # At the end of the way the thing is as wide as it is near.
         slack = max(STRAIGHT, float(np.degrees(np.arctan2(12.0, np.hypot(*along)))))
@@ -131,6 +140,7 @@ class Walker(Script):
         lengths, before = self.plan.spread(self.place, avoid)
         cells = [self.plan.cell(goal.place) for goal in goals]
         near = int(np.argmin([lengths[cell] for cell in cells]))
+        self._goal = goals[near].id
         way, cell = [goals[near].place], cells[near]
         if not np.isfinite(lengths[cell]):
             return way[0]
