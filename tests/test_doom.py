@@ -182,7 +182,7 @@ def test_a_python_that_is_killed_takes_its_doom_along() -> None:
 def test_what_is_wrong_is_refused() -> None:
     with pytest.raises(UnknownNameError, match="take-cover"):
         make("take-cofer")
-    with pytest.raises(UnknownNameError, match="E1M1"):
+    with pytest.raises(UnknownNameError, match="E1M9"):
         make("freedoom1", map="E1M0")
     env = make("basic")
     with pytest.raises(OpengatoError, match="reset"):

@@ -77,7 +77,6 @@ SHOWN: dict[str, str] = {
     "defend-the-center": "shooter:Turret",
     "defend-the-line": "shooter:Turret",
     "health-gathering": "walker:Gatherer",
-    "health-gathering-supreme": "walker:Gatherer",
     "my-way-home": "walker:Walker",
     "predict-position": "shooter:Rocketeer",
     "rocket-basic": "shooter:RocketStepper",
