@@ -20,6 +20,7 @@ EXTRA_MODULES: dict[str, tuple[str, ...]] = {
     "dialogue": ("easy_vqa", "chitchat_dataset"),
     "metaworld": ("metaworld",),
     "robotics": ("gymnasium_robotics",),
+    "doom": ("vizdoom",),
 }
 
 
