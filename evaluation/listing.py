@@ -16,8 +16,8 @@ def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
     """Per task what the card says, whether it is `available`, and what was measured.
 
     Keys: `id, family, split, tags, instruction, extra, available, install, demonstrator, random, expert, published`;
-    `install` is the command that brings what is missing, None where nothing is. `random` and `expert` are means of measured
-    returns, None where not measured.
+    `install` is the command that brings what is missing, None where nothing is. `random` and `expert` are means of
+    measured returns, None where not measured.
     """
     path = files("opengato.assets") / "scores.json"
     scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

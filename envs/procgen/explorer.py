@@ -20,9 +20,8 @@ from .simulator import NO_OP, Simulator
 HOLD = 0.25  # chance, step by step, that an action drawn at random is let go of
 ROAM = 16  # steps from a place that was gone back to
 CELLS = 2.0  # places along one of the game's own units of length
-# A state holds two generators of random numbers as texts, each after its length, eight bytes apart. Where it tells of
-# the game's things then, in 32-bit numbers from their end on: how many there are, and the first one's position, which is
-# the player.
+# A state holds two generators of random numbers as texts, each after its length, eight bytes apart. Some 32-bit numbers
+# after them it tells of the game's things: how many there are, and where the first one is, which is the player.
 TEXT, NUMBER, GAP = re.compile(rb"[0-9 ]{3000,}"), 4, 8
 THINGS = 16
 
