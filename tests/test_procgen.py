@@ -1,4 +1,4 @@
-"""Procgen: what is listed, levels apart, exact states, and the two demonstrators that plan on them."""
+"""Procgen: what is listed, levels apart, exact states, and the demonstrator that explores on them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from opengato.envs.procgen import make
 from opengato.envs.procgen.env import LEVELS
 from opengato.envs.procgen.explorer import Explorer
 from opengato.envs.procgen.facts import ACTIONS
-from opengato.envs.procgen.search import Search
 from opengato.envs.procgen.simulator import NO_OP, Simulator, games
 from opengato.errors import MissingExtraError, UnknownNameError
 from opengato.tasks import card as cards
@@ -22,7 +21,7 @@ CARDS = tasks.find("procgen/*")
 needs_procgen = pytest.mark.skipif(not CARDS[0].available, reason=f"missing: {', '.join(CARDS[0].missing)}")
 
 
-def play(game: str, steps: int, demonstrator: Search | Explorer | None, seed: int = 0) -> tuple[list[int], float, bool]:
+def play(game: str, steps: int, demonstrator: Explorer | None, seed: int = 0) -> tuple[list[int], float, bool]:
     """Actions, return and success of a demonstrator, or of acting at random."""
     env = make(game, max_steps=steps)
     env.action_space.seed(seed)
@@ -150,14 +149,10 @@ def test_a_machine_without_the_modules_is_told_the_whole_command(monkeypatch: py
 
 
 @needs_procgen
-@pytest.mark.parametrize("kind", ["search", "explorer"])
-def test_demonstrators_only_read_the_game_and_repeat_themselves(kind: str) -> None:
-    def planner() -> Search | Explorer:
-        return Search(steps=60, horizon=12) if kind == "search" else Explorer(steps=400)
-
+def test_explorer_only_reads_the_game_and_repeats_itself() -> None:
     env = make("maze")
     observation, _ = env.reset(seed=1)
-    demonstrator = planner()
+    demonstrator = Explorer(steps=400)
     demonstrator.reset(env)
     for step in range(5):
         state = env.simulator.state()
@@ -166,7 +161,7 @@ def test_demonstrators_only_read_the_game_and_repeat_themselves(kind: str) -> No
         assert env.simulator.state() == state
         observation, *_ = env.step((action + step // 4) % env.action_space.n)  # the last one is not its own
     assert env.action_space.contains(demonstrator.act(observation))
-    assert play("maze", 4, planner()) == play("maze", 4, planner())
+    assert play("maze", 4, Explorer(steps=400)) == play("maze", 4, Explorer(steps=400))
 
 
 @needs_procgen
@@ -174,10 +169,3 @@ def test_explorer_reaches_the_cheese() -> None:
     actions, total, success = play("maze", 500, Explorer(), seed=2)
     assert (total, success) == (10.0, True)
     assert len(actions) < 200
-
-
-@needs_procgen
-def test_search_beats_random_play() -> None:
-    shown = [play("bigfish", 120, Search(), seed)[1] for seed in range(2)]
-    chance = [play("bigfish", 120, None, seed)[1] for seed in range(2)]
-    assert sum(shown) > sum(chance) + 2
