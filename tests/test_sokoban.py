@@ -190,7 +190,7 @@ def test_what_counts_as_spoilt_is_never_solvable() -> None:
                     fewest_steps(Room(room.floor, room.goals, after))
             else:
                 now = after
-    assert found >= 3
+    assert found >= 2
 
 
 @pytest.mark.parametrize("boxes", BOXES)
