@@ -77,7 +77,7 @@ def demo(config: DemoConfig) -> Path:
     cards = [registry.get(task) for task in config.tasks]
     for card in cards:
         if not card.available:
-            say(f"left out: {card.id} (pip install 'opengato[{card.extra}]')")
+            say(f"left out: {card.id} ({card.install_step})")
     playing = [card.id for card in cards if card.available]
     agent = Agent.load(config.agent)
     say(

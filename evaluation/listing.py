@@ -13,9 +13,11 @@ from opengato.tasks.card import Card
 
 
 def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
-    """Per task `id, family, split, tags, instruction, extra, available, demonstrator, random, expert, published`.
+    """Per task what the card says, whether it is `available`, and what was measured.
 
-    `random` and `expert` are means of measured returns, None where not measured.
+    Keys: `id, family, split, tags, instruction, extra, available, install, demonstrator, random, expert, published`;
+    `install` is the command that brings what is missing, None where nothing is. `random` and `expert` are means of
+    measured returns, None where not measured.
     """
     path = files("opengato.assets") / "scores.json"
     scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -23,7 +25,10 @@ def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
 
 
 def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
-    """Per family `family, tasks, available, demonstrators, held_out, measured`: counts; and the `extra` it needs."""
+    """Per family `family, tasks, available, demonstrators, held_out, measured`: counts; and the `extra` it needs.
+
+    `install` is the command that brings what is missing here, None where nothing is.
+    """
     path = files("opengato.assets") / "scores.json"
     scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     found = []
@@ -38,6 +43,7 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
                 "held_out": sum(card.split == "held_out" for card in members),
                 "measured": sum(card.id in scores for card in members),
                 "extra": next((card.extra for card in members if card.extra), None),
+                "install": next((card.install_step for card in members if not card.available), None),
             }
         )
     return found
@@ -52,6 +58,7 @@ def _row(card: Card, measured: dict[str, Any]) -> dict[str, Any]:
         "instruction": card.instruction,
         "extra": card.extra,
         "available": card.available,
+        "install": None if card.available else card.install_step,
         "demonstrator": card.demonstrator is not None,
         "random": (measured.get("random") or {}).get("mean"),
         "expert": (measured.get("expert") or {}).get("mean"),

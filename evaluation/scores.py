@@ -147,7 +147,7 @@ def measure_references(
         if key in known and not again:
             continue
         if not card.available:
-            warnings.warn(f"{card.id} left out: {', '.join(card.missing_modules)} is not installed", stacklevel=2)
+            warnings.warn(f"{card.id} left out: {', '.join(card.missing)} is not installed", stacklevel=2)
             continue
         entry = measure(card, episodes, max_steps=max_steps)
         if entry["expert"] and _has_numbers(card):

@@ -28,13 +28,11 @@ class UnknownNameError(OpengatoError):
 
 
 class MissingExtraError(OpengatoError):
-    """A task whose simulator is not installed."""
+    """A task whose simulator is not installed; `next_step` where another command than pip with the extra brings it."""
 
-    def __init__(self, what: str, extra: str, missing: Iterable[str]) -> None:
-        super().__init__(
-            f"{what} needs {', '.join(sorted(missing))}, which this environment lacks. "
-            f"Next: pip install 'opengato[{extra}]'"
-        )
+    def __init__(self, what: str, extra: str, missing: Iterable[str], next_step: str | None = None) -> None:
+        step = next_step or f"pip install 'opengato[{extra}]'"
+        super().__init__(f"{what} needs {', '.join(sorted(missing))}, which this environment lacks. Next: {step}")
 
 
 class EpisodeRefused(OpengatoError):

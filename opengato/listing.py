@@ -47,7 +47,7 @@ def list_(config: ListConfig, as_json: bool) -> Any:
         return found
     width = max(len(row["id"]) for row in found)
     for row in found:
-        missing = "" if row["available"] else f"   (pip install 'opengato[{row['extra']}]')"
+        missing = "" if row["available"] else f"   ({row['install']})"
         print(f"{row['id']:<{width}}  {row['split']:<9} {row['instruction']}{missing}")
     return None
 
@@ -57,7 +57,7 @@ def _list_families(found: list[dict[str, Any]], as_json: bool) -> Any:
         return found
     print(f"{'family':<16} {'tasks':>5} {'run here':>9} {'demonstrated':>13} {'held out':>9}")
     for row in found:
-        missing = "" if row["available"] == row["tasks"] else f"   (pip install 'opengato[{row['extra']}]')"
+        missing = "" if row["available"] == row["tasks"] else f"   ({row['install']})"
         print(
             f"{row['family']:<16} {row['tasks']:>5} {row['available']:>9} {row['demonstrators']:>13} "
             f"{row['held_out']:>9}{missing}"

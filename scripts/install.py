@@ -24,6 +24,8 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own index of CPU
 # No wheel of labmaze exists from Python 3.13 on; the tasks used here never import it, so dm-control goes in without it.
 LABMAZE_ENDS = (3, 13)
 DM_CONTROL = "dm-control==1.0.49"
+# They pin NumPy below 2 and want what they import only to play by hand, but run without; wheels for Python 3.11 alone.
+PROCGEN = ("gym3==0.3.3", "procgen-mirror==0.10.7")
 
 
 def say(line: str) -> None:
@@ -111,12 +113,16 @@ def install_project(python: Path, work: Path) -> list[str]:
         sys.exit(f"{DM_CONTROL} did not install: see pip's message above")
     wanted = wanted_extras()
     say(f"opengato with {', '.join(wanted)}")
-    if run([*pip, "-e", f"{ROOT}[{','.join(wanted)}]"], stderr=subprocess.DEVNULL):
-        return []
-    say("not all at once; one by one")
-    if not run([*pip, "-e", str(ROOT)]):
-        sys.exit("the base install failed: see pip's message above")
-    return [extra for extra in wanted if not run([*pip, "-e", f"{ROOT}[{extra}]"])]
+    failed: list[str] = []
+    if not run([*pip, "-e", f"{ROOT}[{','.join(wanted)}]"], stderr=subprocess.DEVNULL):
+        say("not all at once; one by one")
+        if not run([*pip, "-e", str(ROOT)]):
+            sys.exit("the base install failed: see pip's message above")
+        failed = [extra for extra in wanted if not run([*pip, "-e", f"{ROOT}[{extra}]"])]
+    wheels = [*pip, "--no-deps", "--only-binary", ":all:", *PROCGEN]
+    if "procgen" not in failed and not run(wheels, stderr=subprocess.DEVNULL):
+        failed.append("procgen")
+    return failed
 
 
 def wanted_extras() -> list[str]:

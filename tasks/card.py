@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes.util
 import importlib
 import importlib.util
 import inspect
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 from opengato.errors import MissingExtraError
@@ -21,7 +24,22 @@ EXTRA_MODULES: dict[str, tuple[str, ...]] = {
     "metaworld": ("metaworld",),
     "robotics": ("gymnasium_robotics",),
     "doom": ("vizdoom",),
+    "procgen": ("procgen", "gym3", "cffi"),
 }
+# extra → libraries of the system that its modules link against, and the command that brings them. Linux only.
+EXTRA_LIBRARIES: dict[str, tuple[tuple[str, ...], str]] = {
+    "procgen": (("GL", "gthread-2.0"), "sudo apt-get install libgl1 libglib2.0-0"),
+}
+# extra → how it is installed where pip's own way does not do.
+EXTRA_STEPS: dict[str, str] = {
+    "procgen": "pip install 'opengato[procgen]' && pip install --no-deps gym3==0.3.3 procgen-mirror==0.10.7",
+}
+
+
+@cache
+def _library_is_there(name: str) -> bool:
+    """Whether the system's loader knows a library; nothing is loaded to find out."""
+    return ctypes.util.find_library(name) is not None
 
 
 @dataclass(frozen=True)
@@ -80,9 +98,25 @@ class Card:
         return tuple(name for name in names if importlib.util.find_spec(name) is None)
 
     @property
+    def missing(self) -> tuple[str, ...]:
+        """Modules that are not installed; where all of them are, libraries of the system that they lack (`libGL`)."""
+        libraries, _ = EXTRA_LIBRARIES.get(self.extra or "", ((), ""))
+        if self.missing_modules or sys.platform != "linux":
+            return self.missing_modules
+        return tuple(f"lib{name}" for name in libraries if not _library_is_there(name))
+
+    @property
+    def install_step(self) -> str:
+        """The command that brings what is missing."""
+        extra = self.extra or ""
+        if self.missing and not self.missing_modules:
+            return EXTRA_LIBRARIES[extra][1]
+        return EXTRA_STEPS.get(extra, f"pip install 'opengato[{extra}]'")
+
+    @property
     def available(self) -> bool:
         """Whether the task can run on this machine."""
-        return not self.missing_modules
+        return not self.missing
 
     def make(self, *, evaluation: bool = False, **kwargs: Any) -> Any:
         """Make the environment.
@@ -92,10 +126,10 @@ class Card:
             **kwargs: passed to the factory.
 
         Raises:
-            MissingExtraError: the simulator is not installed.
+            MissingExtraError: the simulator, or a library that it needs, is not installed.
         """
-        if self.missing_modules:
-            raise MissingExtraError(f"task {self.id!r}", self.extra or "", self.missing_modules)
+        if self.missing:
+            raise MissingExtraError(f"task {self.id!r}", self.extra or "", self.missing, self.install_step)
         env = self.factory(**{**(self.evaluation_kwargs if evaluation else {}), **kwargs})
         if self.ahead == 1:
             return env

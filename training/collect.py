@@ -124,8 +124,8 @@ def collect(config: CollectConfig, cards: Sequence[Card] | None = None) -> list[
     if config.demonstrator:
         cards = [replace(card, demonstrator=config.demonstrator) for card in cards]
     for card in cards:
-        if card.missing_modules:
-            raise MissingExtraError(f"task {card.id!r}", card.extra or "", card.missing_modules)
+        if card.missing:
+            raise MissingExtraError(f"task {card.id!r}", card.extra or "", card.missing, card.install_step)
         if card.demonstrator is None:
             raise OpengatoError(f"task {card.id!r} has no demonstrator. Next: name one in its @register line.")
     pool: Pool | None = None
