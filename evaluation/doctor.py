@@ -216,11 +216,12 @@ def family_trials(plugins: list[str], timeout_s: float) -> list[Callable[[], Fin
             name = card.id if card.family in shared else card.family
             if not card.available:
                 missing = ", ".join(card.missing_modules)
-                step = f"pip install 'opengato[{card.extra}]'"
+                step = card.install_command
                 return Finding("family", name, False, False, f"not installed: {missing}", step, 0.0)
             ok, text, seconds = try_in_child(TASK, card.id, *plugins, timeout_s=timeout_s, MUJOCO_GL="disabled")
             known = card.extra in EXTRA_MODULES
-            step = "" if ok else f"pip install --force-reinstall 'opengato[{card.extra}]'" if known else "make install"
+            again = card.install_command.replace("pip install", "pip install --force-reinstall")
+            step = "" if ok else again if known else "make install"
             return Finding("family", name, ok, card.extra is None, text, step, seconds)
 
         return run

@@ -30,11 +30,9 @@ class UnknownNameError(OpengatoError):
 class MissingExtraError(OpengatoError):
     """A task whose simulator is not installed."""
 
-    def __init__(self, what: str, extra: str, missing: Iterable[str]) -> None:
-        super().__init__(
-            f"{what} needs {', '.join(sorted(missing))}, which this environment lacks. "
-            f"Next: pip install 'opengato[{extra}]'"
-        )
+    def __init__(self, what: str, extra: str, missing: Iterable[str], command: str | None = None) -> None:
+        command = command or f"pip install 'opengato[{extra}]'"
+        super().__init__(f"{what} needs {', '.join(sorted(missing))}, which this environment lacks. Next: {command}")
 
 
 class EpisodeRefused(OpengatoError):

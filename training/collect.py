@@ -125,7 +125,7 @@ def collect(config: CollectConfig, cards: Sequence[Card] | None = None) -> list[
         cards = [replace(card, demonstrator=config.demonstrator) for card in cards]
     for card in cards:
         if card.missing_modules:
-            raise MissingExtraError(f"task {card.id!r}", card.extra or "", card.missing_modules)
+            raise MissingExtraError(f"task {card.id!r}", card.extra or "", card.missing_modules, card.install_command)
         if card.demonstrator is None:
             raise OpengatoError(f"task {card.id!r} has no demonstrator. Next: name one in its @register line.")
     pool: Pool | None = None
