@@ -1,7 +1,7 @@
 """The script that demonstrates the stacking, on positions that the agent does not see.
 
-It decides anew at each step from what is: takes red where two opposite sides face the fingers, carries it to where blue
-bears it best, sets it down, opens and goes up.
+It decides anew at each step, and remembers only which sides it chose and that it has let go: takes red where two
+opposite sides face the fingers, carries it to where blue bears it best, sets it down, opens and goes up.
 """
 
 from __future__ import annotations
@@ -57,11 +57,12 @@ class StackExpert:
         ways = grasps(env.corners(color), env.centre(color), LOW[2], others)
         if not ways:
             return _steer(env, now + [0.0, 0.0, 0.05], env.gripper_yaw(), SPAN)
-        if self._grasp is None or not any(abs(way.yaw - self._grasp.yaw) < 0.1 for way in ways[:3]):
+        chosen = self._grasp
+        if chosen is None or not any(abs(way.yaw - chosen.yaw) < 0.1 for way in ways[:3]):
             best = [way for way in ways if way.quality > ways[0].quality - 0.1]
-            self._grasp = min(best, key=lambda way: abs(way.yaw - env.gripper_yaw()))
-        self._grasp = min(ways, key=lambda way: abs(way.yaw - self._grasp.yaw))
-        way = self._grasp
+            chosen = min(best, key=lambda way: abs(way.yaw - env.gripper_yaw()))
+        kept = chosen.yaw  # one choice lasts, unless the object turns
+        way = self._grasp = min(ways, key=lambda way: abs(way.yaw - kept))
         off = abs(way.yaw - env.gripper_yaw())
         point = _funnel(way.point, now, off > 2 * TURNED)
         action = _steer(env, point, way.yaw, way.width + SPARE)

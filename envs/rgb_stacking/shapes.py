@@ -52,7 +52,8 @@ def grasps(corners: np.ndarray, centre: np.ndarray, lowest: float, others: list[
     for yaw in yaws:
         along = np.array([np.sin(yaw), -np.cos(yaw), 0.0])
         across = np.array([np.cos(yaw), np.sin(yaw), 0.0])
-        facing, reaches = [], []
+        facing: list[float] = []
+        reaches: list[list[float]] = []
         for pad in PADS:
             for aside in (-HALF_PAD, 0.0, HALF_PAD):
                 start = np.array([*centre[:2], height + pad]) + aside * across
