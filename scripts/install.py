@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -24,8 +25,6 @@ CPU_INDEX = "https://download.pytorch.org/whl/cpu"  # PyTorch's own index of CPU
 # No wheel of labmaze exists from Python 3.13 on; the tasks used here never import it, so dm-control goes in without it.
 LABMAZE_ENDS = (3, 13)
 DM_CONTROL = "dm-control==1.0.49"
-# They pin NumPy below 2 and want what they import only to play by hand, but run without; wheels for Python 3.11 alone.
-PROCGEN = ("gym3==0.3.3", "procgen-mirror==0.10.7")
 
 
 def say(line: str) -> None:
@@ -113,16 +112,28 @@ def install_project(python: Path, work: Path) -> list[str]:
         sys.exit(f"{DM_CONTROL} did not install: see pip's message above")
     wanted = wanted_extras()
     say(f"opengato with {', '.join(wanted)}")
-    failed: list[str] = []
-    if not run([*pip, "-e", f"{ROOT}[{','.join(wanted)}]"], stderr=subprocess.DEVNULL):
-        say("not all at once; one by one")
-        if not run([*pip, "-e", str(ROOT)]):
-            sys.exit("the base install failed: see pip's message above")
-        failed = [extra for extra in wanted if not run([*pip, "-e", f"{ROOT}[{extra}]"])]
-    wheels = [*pip, "--no-deps", "--only-binary", ":all:", *PROCGEN]
-    if "procgen" not in failed and not run(wheels, stderr=subprocess.DEVNULL):
-        failed.append("procgen")
-    return failed
+    if run([*pip, "-e", f"{ROOT}[{','.join(wanted)}]"], stderr=subprocess.DEVNULL):
+        return []
+    say("not all at once; one by one")
+    if not run([*pip, "-e", str(ROOT)]):
+        sys.exit("the base install failed: see pip's message above")
+    return [extra for extra in wanted if not run([*pip, "-e", f"{ROOT}[{extra}]"])]
+
+
+def install_without_dependencies(python: Path) -> list[str]:
+    """Install what pip would refuse beside our versions: packages whose pins are stricter than their code.
+
+    Returns:
+        The families that did not install.
+    """
+    code = "import json; from opengato.tasks.card import WITHOUT_DEPENDENCIES as found; print(json.dumps(found))"
+    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True)
+    pip = [str(python), "-m", "pip", "install", "-q", "--no-deps", "--only-binary", ":all:"]
+    return [
+        extra
+        for extra, packages in json.loads(done.stdout).items()
+        if not run([*pip, *packages], stderr=subprocess.DEVNULL)
+    ]
 
 
 def wanted_extras() -> list[str]:
@@ -141,6 +152,7 @@ def main() -> None:
     python = make_venv(options.venv.absolute())
     install_torch(python, options.torch_index)
     failed = install_project(python, options.venv.absolute())
+    failed += install_without_dependencies(python)
     for extra in failed:
         say(f"left out: the extra {extra!r} does not install here. Its tasks stay listed; everything else works")
     say("ready. No system library is needed: what the agent sees and every video is drawn without GL")

@@ -6,6 +6,7 @@ import ctypes.util
 import importlib
 import importlib.util
 import inspect
+import shlex
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -25,14 +26,21 @@ EXTRA_MODULES: dict[str, tuple[str, ...]] = {
     "robotics": ("gymnasium_robotics",),
     "doom": ("vizdoom",),
     "procgen": ("procgen", "gym3", "cffi"),
+    "rgb-stacking": ("dm_robotics",),
+}
+# Packages that pip would not install beside ours, by pins of theirs that their code does not need; they go in without
+# what they depend on, so they are no extras of pip's. `scripts/install.py` reads this.
+WITHOUT_DEPENDENCIES: dict[str, tuple[str, ...]] = {
+    "procgen": ("procgen-mirror==0.10.7", "gym3==0.3.3", "cffi>=1.17", "pycparser>=2.22"),
+    "rgb-stacking": (
+        "dm_robotics-manipulation==0.10.0",
+        "dm_robotics-moma==0.10.0",
+        "dm_robotics-transformations==0.10.0",
+    ),
 }
 # extra → libraries of the system that its modules link against, and the command that brings them. Linux only.
 EXTRA_LIBRARIES: dict[str, tuple[tuple[str, ...], str]] = {
     "procgen": (("GL", "gthread-2.0"), "sudo apt-get install libgl1 libglib2.0-0"),
-}
-# extra → how it is installed where pip's own way does not do.
-EXTRA_STEPS: dict[str, str] = {
-    "procgen": "pip install 'opengato[procgen]' && pip install --no-deps gym3==0.3.3 procgen-mirror==0.10.7",
 }
 
 
@@ -111,7 +119,8 @@ class Card:
         extra = self.extra or ""
         if self.missing and not self.missing_modules:
             return EXTRA_LIBRARIES[extra][1]
-        return EXTRA_STEPS.get(extra, f"pip install 'opengato[{extra}]'")
+        packages = WITHOUT_DEPENDENCIES.get(extra)
+        return f"pip install --no-deps {shlex.join(packages)}" if packages else f"pip install 'opengato[{extra}]'"
 
     @property
     def available(self) -> bool:

@@ -18,7 +18,7 @@ from types import ModuleType
 
 import pytest
 
-from opengato.tasks.card import EXTRA_MODULES
+from opengato.tasks.card import EXTRA_MODULES, WITHOUT_DEPENDENCIES
 
 ROOT = Path(__file__).resolve().parent.parent
 # Simulators, learning, plotting: a listing that loads one of them is slow, and fails where that one is broken.
@@ -103,7 +103,8 @@ def test_unknown_command_and_unknown_task_exit_with_2(tmp_path: Path) -> None:
 def test_every_extra_is_known_to_the_cards() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = set(project["optional-dependencies"])
-    assert set(EXTRA_MODULES) <= extras
+    assert set(EXTRA_MODULES) - set(WITHOUT_DEPENDENCIES) <= extras
+    assert not set(WITHOUT_DEPENDENCIES) & extras, "pip cannot install these as an extra"
     assert "opengato[all]" not in project["optional-dependencies"]["dev"], (
         "one broken extra must not take the tools along"
     )

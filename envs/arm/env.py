@@ -17,6 +17,7 @@ from opengato.envs.arm.scene import ARM_JOINTS, build
 from opengato.envs.real.safety import Limits
 from opengato.envs.rendering.backend import VideoRenderer
 from opengato.envs.rendering.raycast import RayCaster
+from opengato.envs.tabletop import box, scattered, touching
 from opengato.errors import OpengatoError, UnknownNameError
 
 RATE = 20  # control steps a second
@@ -99,10 +100,10 @@ class ArmEnv(gym.Env):
         limits = self.model.jnt_range[[self.model.joint(name).id for name in ARM_JOINTS]]
         force = self.model.actuator("gripper").forcerange
         self._boxes = {
-            "joint_angles": _box(limits[:, 0], limits[:, 1]),
+            "joint_angles": box(limits[:, 0], limits[:, 1]),
             "joint_velocities": spaces.Box(-10.0, 10.0, (5,), np.float32),
-            "gripper": _box([0.0, force[0]], [2 * FINGER, force[1]]),
-            "pose": _box([-0.25, -0.25, -0.02, -np.pi], [0.25, 0.25, 0.35, np.pi]),
+            "gripper": box([0.0, force[0]], [2 * FINGER, force[1]]),
+            "pose": box([-0.25, -0.25, -0.02, -np.pi], [0.25, 0.25, 0.35, np.pi]),
         }
         pictures = {name: spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8) for name in self._casters}
         return spaces.Dict({**self._boxes, **pictures})
@@ -120,7 +121,7 @@ class ArmEnv(gym.Env):
         super().reset(seed=seed)
         mujoco.mj_resetData(self.model, self.data)
         random = self.np_random
-        for color, (x, y) in zip(self.shapes, _scattered(random, len(self.shapes)), strict=True):
+        for color, (x, y) in zip(self.shapes, scattered(random, len(self.shapes), SPAWN, APART), strict=True):
             yaw = random.uniform(-0.5, 0.5)
             start = self.model.joint(color).qposadr[0]
             self.data.qpos[start : start + 7] = x, y, HALF_HEIGHT, np.cos(yaw / 2), 0, 0, np.sin(yaw / 2)
@@ -229,29 +230,12 @@ class ArmEnv(gym.Env):
 
     def touching(self, one: str, other: str) -> bool:
         """Whether two objects touch."""
-        return self._contact(self.model.geom(one).id, self.model.geom(other).id)
+        return touching(self.data, self.model.geom(one).id, self.model.geom(other).id)
 
     def touched_by_fingers(self, color: str) -> bool:
         """Whether any finger touches an object."""
-        return any(self._contact(self.model.geom(color).id, pad) for pad in self._pads)
+        return touching(self.data, self.model.geom(color).id, self._pads)
 
     def held(self, color: str) -> bool:
         """Whether both fingers touch an object."""
-        return all(self._contact(self.model.geom(color).id, pad) for pad in self._pads)
-
-    def _contact(self, one: int, other: int) -> bool:
-        pairs = self.data.contact.geom
-        return bool((((pairs == one).any(axis=1)) & ((pairs == other).any(axis=1))).any())
-
-
-def _box(low: Any, high: Any) -> spaces.Box:
-    return spaces.Box(np.asarray(low, np.float32), np.asarray(high, np.float32), dtype=np.float32)
-
-
-def _scattered(random: np.random.Generator, count: int) -> np.ndarray:
-    """Places on the floor, float64 [count, 2], at least `APART` from each other."""
-    while True:
-        places = random.uniform(-SPAWN, SPAWN, (count, 2))
-        gaps = np.linalg.norm(places[:, None] - places[None], axis=-1)[np.triu_indices(count, 1)]
-        if not gaps.size or gaps.min() >= APART:
-            return places
+        return all(touching(self.data, self.model.geom(color).id, pad) for pad in self._pads)
