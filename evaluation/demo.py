@@ -45,6 +45,7 @@ class DemoConfig:
             "arm/lift-red",
             "control/walker-walk",
             "bullet/panda-push",
+            "metaworld/door-open",
             "atari/freeway",
             "caption/scene",
             "dialogue/scene",
@@ -97,7 +98,7 @@ def demo(config: DemoConfig) -> Path:
         registry.get(config.task),
     )  # fmt: skip
     rows += _play(config, [config.task], config.finetune_episodes, "after", str(tuned), say, video=1)
-    path = write_report(rows, out, "opengato: first light", dataclasses.asdict(config))
+    path = write_report(rows, out, "opengato", dataclasses.asdict(config))
     say(f"report: {path.resolve()}")
     if config.open and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
         webbrowser.open(path.resolve().as_uri())
