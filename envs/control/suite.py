@@ -82,6 +82,11 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         """dm_control's `Physics`, for demonstrators and renderers."""
         return self._suite.physics
 
+    @property
+    def model(self) -> Any:
+        """MuJoCo's model, whose masses and friction may be changed; None where every episode draws a body anyway."""
+        return None if self._bodies else self.physics.model.ptr
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:

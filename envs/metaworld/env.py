@@ -74,6 +74,11 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
         self._caster: RayCaster | None = None
         self._drawn: Any = None
 
+    @property
+    def model(self) -> Any:
+        """MuJoCo's model, whose masses and friction may be changed."""
+        return self.simulator.model
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
