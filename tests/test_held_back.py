@@ -17,7 +17,7 @@ from opengato.training.trainer import Trainer
 from .test_policy import SMALL
 from .test_training import CONFIG, tasks
 
-LOSSES = {0: 3.0, 2: 1.0, 4: 2.0, 6: 1.5}
+LOSSES = {0: 1.2, 2: 1.0, 4: 2.0, 6: 1.5}
 
 
 def start(out: Path) -> tuple[Trainer, HeldBack]:
@@ -49,9 +49,19 @@ def test_the_best_moment_is_kept_over_a_resumption(tmp_path: Path, monkeypatch: 
     again.run(watch=judge.watch)
     assert judge.losses == LOSSES
     assert not all(torch.equal(value, best[name]) for name, value in weights(again).items())
-    assert judge.take_best() == 2
+    assert judge.choose() == 2
     for name, value in weights(again).items():
         assert torch.equal(value, best[name]), name
+
+
+def test_the_end_is_kept_where_it_is_better_than_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, judge = start(tmp_path)
+    monkeypatch.setattr(judge, "loss", lambda: {**LOSSES, 0: 1.6}[fit.step])
+    fit.run(watch=judge.watch)
+    end = weights(fit)
+    assert judge.choose() == judge.steps
+    for name, value in weights(fit).items():
+        assert torch.equal(value, end[name]), name
 
 
 def test_the_loss_falls_with_what_is_learnt_of_the_same(tmp_path: Path) -> None:
@@ -69,7 +79,7 @@ def test_fine_tuning_holds_back_a_fifth(tmp_path: Path, capsys: pytest.CaptureFi
     words = ["finetune", "task=gridworld/go-to-obj-s4", "demonstrations=5", "steps=3", "workers=0"]
     where = [f"data_dir={tmp_path}/data", f"out={tmp_path}/run"]
     assert main([*words, *where]) == 0
-    assert "best on the 1 demonstrations held back" in capsys.readouterr().out
+    assert "by the 1 demonstrations held back: taken after" in capsys.readouterr().out
     assert main([*words, *where]) == 0, "what is finished is left as it is"
     assert main([*words, *where, "held_back=0.7"]) == 2
     assert "legal: 0 to 0.5" in capsys.readouterr().err

@@ -36,8 +36,8 @@ class FinetuneConfig(TrainerConfig):
         agent: where to start; a preset's name with `scratch=true` starts from random weights.
         scratch: start from random weights of the agent's own shape.
         demonstrations: how many episodes to learn from.
-        held_back: share of them that is not trained on but tells, by its loss, which moment of the run was best, its
-            start among them; 0 takes the end. Below five demonstrations none is held back.
+        held_back: share of them that is not trained on but tells, by its loss, whether the end is worse than the start;
+            then the best moment is taken, its start among them. Below five demonstrations none is held back.
         lora: rank of adapters beside the blocks' matrices (`lora.py`); 0 trains every weight.
         noise: disturbance of the demonstrations' execution when they are collected here (see `CollectConfig`).
         data_dir: where demonstrations lie, and where those collected here are put.
@@ -107,8 +107,8 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         watched.codec = arrays.codec
         judge = HeldBack(agent, [watched], config.mixture, config.steps, out)
         trainer.run(watch=judge.watch)
-        best = judge.take_best()
-        print(f"best on the {kept} demonstrations held back: after {best} of {config.steps} updates", flush=True)
+        chosen = judge.choose()
+        print(f"by the {kept} demonstrations held back: taken after {chosen} of {config.steps} updates", flush=True)
     if tuner is not None:
         lora.merge(tuner)
     history = agent.card.get("finetuned", [])

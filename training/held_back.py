@@ -1,4 +1,9 @@
-"""A few demonstrations kept out of fine-tuning: their loss tells when to stop, and whether to start at all."""
+"""A few demonstrations kept out of fine-tuning: their loss tells whether it did harm.
+
+An agent that could do the task before may be worse after: then its best moment is kept, at worst its start. Where the
+loss ends below where it began, the end is kept, though the loss may have been lower on the way: an agent goes on
+learning to act after the loss of its words has turned (docs/log.md).
+"""
 
 from __future__ import annotations
 
@@ -21,7 +26,7 @@ WEIGHTS, FACTS = "best.safetensors", "best.json"
 
 
 class HeldBack:
-    """Watches a trainer and keeps the weights that were best on demonstrations it is not trained on.
+    """Watches a trainer and keeps the weights that had the lowest loss on demonstrations it is not trained on.
 
     Args:
         agent: being trained.
@@ -34,7 +39,7 @@ class HeldBack:
     def __init__(
         self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path
     ) -> None:
-        self.agent, self.every, self.out = agent, max(1, steps // MOMENTS), out
+        self.agent, self.steps, self.every, self.out = agent, steps, max(1, steps // MOMENTS), out
         drawn = Mixture(tasks, agent.model.config, replace(mixture, shift=0), seed=SEED)
         self._batches = [drawn.batch(number) for number in range(BATCHES)]
         facts = out / FACTS
@@ -65,8 +70,14 @@ class HeldBack:
         model.train(training)
         return total / weight
 
-    def take_best(self) -> int:
-        """Give the agent its best weights. Returns the update after which it had them."""
+    def choose(self) -> int:
+        """Leave the agent as it is if its loss is below that of its start, else give it the weights of its best moment.
+
+        Returns:
+            The update after which it had the weights that it has now.
+        """
+        if self.losses[max(self.losses)] < self.losses[0]:
+            return self.steps
         self.agent.model.load_state_dict(load_file(self.out / WEIGHTS))
         return min(self.losses, key=lambda step: self.losses[step])
 
