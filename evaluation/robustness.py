@@ -11,6 +11,7 @@ from typing import Any
 from gymnasium import spaces
 
 from opengato.agent.spec import Spec
+from opengato.envs.real.bodies import changeable
 from opengato.errors import UnknownNameError
 from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, load_agent, read_results
 from opengato.evaluation.provenance import commit, machine, write_json
@@ -26,7 +27,7 @@ KINDS: dict[str, tuple[str, str, tuple[float, ...], float]] = {
     "noise": ("noise", "of the range", (0, 0.01, 0.02, 0.05, 0.1), 0),
     "mass": ("mass", "×", (0.5, 0.75, 1, 1.5, 2), 1),
     "friction": ("friction", "×", (0.5, 0.75, 1, 1.5, 2), 1),
-    "camera": ("camera_shift", "pixels", (0, 1, 2, 4, 8), 0),
+    "camera": ("camera_shift", "pixels", (0, 2, 4, 8, 16), 0),
     "dropped": ("dropped", "of readings", (0, 0.1, 0.2, 0.4, 0.6), 0),
 }
 KEPT = ("score", "interval", "success", "n", "mean_return")
@@ -34,7 +35,7 @@ Row = dict[str, Any]
 
 
 def kinds(card: Card) -> list[str]:
-    """What can go wrong with a body: a text knows no delay, and mass can be changed in MuJoCo alone."""
+    """What can go wrong with a body: a text knows no delay, and a game no mass."""
     env = card.make(evaluation=True)
     try:
         spec = Spec.from_env(env)
@@ -43,8 +44,8 @@ def kinds(card: Card) -> list[str]:
             found.append("noise")
         if spec.images:
             found.append("camera")
-        if hasattr(getattr(env.unwrapped, "model", None), "body_mass") and isinstance(env.action_space, spaces.Box):
-            found += ["mass", "friction"]
+        if isinstance(env.action_space, spaces.Box):
+            found += changeable(env)
         return [kind for kind in KINDS if kind in found]
     finally:
         env.close()

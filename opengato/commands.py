@@ -85,7 +85,7 @@ def train(config: Any, as_json: bool) -> Any:
 def _collected(config: Any, task: str) -> bool:
     from opengato.training.episodes import dataset_path
 
-    return dataset_path(config.data_dir, task).is_dir()
+    return dataset_path(config.folder_of(task), task).is_dir()
 
 
 def finetune(config: Any, as_json: bool) -> Any:

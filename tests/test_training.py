@@ -20,6 +20,7 @@ from opengato.cli import compose
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
 from opengato.training.arrays import arrays_of, open_arrays
+from opengato.training.collect import CollectConfig, collect
 from opengato.training.episodes import EpisodeStore, write_episodes
 from opengato.training.mixture import Mixture, MixtureConfig, shares
 from opengato.training.noise import noisy
@@ -301,6 +302,20 @@ def test_held_out_tasks_are_refused_and_absent_from_what_ships() -> None:
         card = json.loads((folder / "card.json").read_text())
         assert card["tasks"], name
         assert not {c.id for c in held_out} & set(card["tasks"]), f"{name} was trained on held-out tasks"
+
+
+def test_demonstrations_of_some_tasks_may_lie_elsewhere(tmp_path: Path) -> None:
+    task = "gridworld/go-to-red-ball"
+    card, other = registry.get(task), str(tmp_path / "other")
+    collect(CollectConfig(tasks=[task], episodes=2, data_dir=other, workers=1), [card])
+    shape = {"blocks": 1, "heads": 2, "width": 32, "feedforward": 64, "head_dim": 16, "window": 48, "slots": 64}
+    config = TrainConfig(
+        data_dir=str(tmp_path / "data"), out=str(tmp_path / "run"), shape=shape, steps=1, warmup=0, workers=0
+    )
+    with pytest.raises(OpengatoError, match="opengato collect"):
+        train(config, [card])
+    folder = train(replace(config, elsewhere={"arm/*": "nowhere", "gridworld/*": other}), [card])
+    assert Agent.load(folder).card["episodes"] == {task: 2}
 
 
 @pytest.mark.slow

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class TrainConfig(TrainerConfig):
     Args:
         tasks: ids and patterns; held-out tasks are left out always, and of a pattern those without demonstrations.
         data_dir: where `opengato collect` put the demonstrations.
+        elsewhere: patterns of tasks whose demonstrations lie in another folder: `{arm/*: data-disturbed}`.
         out: folder of the run; the agent ends up in `out/agent`.
         model: preset; `shape` changes single fields of it.
         init: an agent to start from instead of random weights.
@@ -41,6 +43,7 @@ class TrainConfig(TrainerConfig):
 
     tasks: list[str] = field(default_factory=lambda: ["*"])
     data_dir: str = "data"
+    elsewhere: dict[str, str] = field(default_factory=dict)
     out: str = "runs/train"
     model: str = "nano"
     shape: dict[str, Any] = field(default_factory=dict)
@@ -50,6 +53,10 @@ class TrainConfig(TrainerConfig):
     plugins: list[str] = field(default_factory=list)
     threads: int = 0
     skip_damaged: bool = False
+
+    def folder_of(self, task: str) -> str:
+        """Where the demonstrations of a task lie."""
+        return next((folder for like, folder in self.elsewhere.items() if fnmatchcase(task, like)), self.data_dir)
 
 
 def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
@@ -79,7 +86,7 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     first = distributed.place()[0] == 0
     if not first:  # the first process turns episodes into arrays, the others find them
         distributed.wait()
-    tasks = [open_task(card, config.data_dir, agent.vocabulary, config.skip_damaged) for card in cards]
+    tasks = [open_task(card, config.folder_of(card.id), agent.vocabulary, config.skip_damaged) for card in cards]
     if first:
         distributed.wait()
     learn_statistics(agent, tasks)

@@ -14,13 +14,17 @@ from opengato.errors import OpengatoError, UnknownNameError
 WHOLE = ("camera_shift",)  # drawn as whole numbers
 # After the randomisation of RGB-Stacking (Lee et al. 2021), which varies masses, friction, damping, gears, light,
 # cameras and delays.
-PRESETS: dict[str, dict[str, Any]] = {
-    "arm": {
-        "mass": [0.7, 1.4], "friction": [0.7, 1.4], "damping": [0.8, 1.25], "gear": [0.95, 1.05], "light": [0.7, 1.25],
-        "texture": [0.0, 0.08], "camera_shift": [0, 3], "latency_ms": [0, 60], "jitter_ms": [0, 10], "lag_ms": [0, 40],
-        "noise": [0.0, 0.01], "dropped": [0.0, 0.05],
-    },
+ARM: dict[str, Any] = {
+    "mass": [0.7, 1.4], "friction": [0.7, 1.4], "damping": [0.8, 1.25], "gear": [0.95, 1.05], "light": [0.7, 1.25],
+    "texture": [0.0, 0.08], "camera_shift": [0, 3], "latency_ms": [0, 60], "jitter_ms": [0, 10], "lag_ms": [0, 40],
+    "noise": [0.0, 0.01], "dropped": [0.0, 0.05],
 }  # fmt: skip
+# As far as the sheet goes, and all at once: who is shown this learns to get out of any trouble (docs/robot.md).
+ROUGH: dict[str, Any] = {
+    **ARM, "mass": [0.5, 2], "friction": [0.5, 2], "camera_shift": [0, 16], "latency_ms": [0, 200], "noise": [0, 0.1],
+    "dropped": [0, 0.6],
+}  # fmt: skip
+PRESETS = {"arm": ARM, "rough": ROUGH}
 
 
 @dataclass(frozen=True)

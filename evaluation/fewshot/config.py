@@ -24,7 +24,7 @@ class FewshotConfig:
         without_control: that agent.
         episodes: rollouts per run.
         along: rollouts at each moment of the curve along the way, on other seeds.
-        moments: of that curve.
+        moments: of that curve, beside its start.
         steps, learning_rate: of fine-tuning.
         noise: of demonstrations that are collected here (see `CollectConfig`).
         prompt: as in `evaluate`.

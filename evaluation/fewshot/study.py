@@ -1,7 +1,8 @@
 """The study: nested subsets of the same demonstrations, several learners, the same rollouts.
 
-Learners are evaluated along the way on seeds of their own, and the best moment of the smoothed curve is what is
-measured (Gato, section 5.2), so that how long to train is no advantage of one of them.
+Learners are evaluated before, and along the way, on seeds of their own, and the best moment of the smoothed curve is
+what is measured (Gato, section 5.2), so that how long to train is no advantage of one of them, and what an agent can do
+unseen is not lost by learning on.
 """
 
 from __future__ import annotations
@@ -122,8 +123,9 @@ def _learn(
     )  # fmt: skip
     trainer = Trainer(base, [arrays], train)
     moments, curve, kept = [], [], []
-    for part in np.array_split(np.arange(config.steps), config.moments):
-        trainer.run(stop_after=len(part))
+    for part in [(), *np.array_split(np.arange(config.steps), config.moments)]:  # the first moment is the start
+        if len(part):
+            trainer.run(stop_after=len(part))
         moments.append(trainer.step)
         curve.append(mean(_play(config, card, base, config.along, VALIDATION)))
         kept.append({name: value.clone() for name, value in base.model.state_dict().items()})
