@@ -123,9 +123,9 @@ def _learn(
     )  # fmt: skip
     trainer = Trainer(base, [arrays], train)
     moments, curve, kept = [], [], []
-    for part in [(), *np.array_split(np.arange(config.steps), config.moments)]:  # the first moment is the start
-        if len(part):
-            trainer.run(stop_after=len(part))
+    for part in [0, *map(len, np.array_split(np.arange(config.steps), config.moments))]:  # the first is the start
+        if part:
+            trainer.run(stop_after=part)
         moments.append(trainer.step)
         curve.append(mean(_play(config, card, base, config.along, VALIDATION)))
         kept.append({name: value.clone() for name, value in base.model.state_dict().items()})
