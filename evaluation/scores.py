@@ -7,8 +7,6 @@ The references ship in `assets/scores.json`; a task that is not there is measure
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
 import json
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +22,7 @@ from opengato.evaluation.intervals import mean_interval, wilson
 from opengato.evaluation.provenance import commit, versions, write_json
 from opengato.tasks import registry
 from opengato.tasks.card import Card
+from opengato.tasks.source import code_hash
 
 Reference = dict[
     str, Any
@@ -175,16 +174,6 @@ def summarise(returns: Sequence[float], successes: Sequence[bool | None]) -> dic
         "success": float(np.mean(told)) if told else None,
         "success_interval": wilson(sum(told), len(told)) if told else None,
     }
-
-
-def code_hash(card: Card) -> str:
-    """Names the code that a task's factory stands in, 12 hexadecimal digits; it changes when that file changes."""
-    function = inspect.unwrap(getattr(card.factory, "func", card.factory))
-    try:
-        text = Path(inspect.getfile(function)).read_bytes()
-    except (OSError, TypeError):
-        text = repr(function).encode()
-    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def _has_numbers(card: Card) -> bool:

@@ -16,13 +16,14 @@ from opengato.envs.real.spread import read as read_disturbance
 from opengato.errors import MissingExtraError, OpengatoError
 from opengato.tasks import registry
 from opengato.tasks.card import Card
+from opengato.tasks.source import code_hash
 
 from .dataset_folder import DatasetWriter, dataset_path
 from .demonstrations import run_episode
 from .episodes import EpisodeStore
 from .minari_store import load_space
 from .progress import CollectProgress, say
-from .provenance import code_hash, demonstrator_name, provenance
+from .provenance import demonstrator_name, provenance
 from .selection import Selection
 from .staging import EpisodeRunner, Staging, episode_file
 from .workers import ProcessPool, SerialPool, core_count
