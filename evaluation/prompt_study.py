@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from opengato.agent.shipped import DEFAULT
-from opengato.evaluation.evaluate import EvaluateConfig, Row, evaluate, load_agent
+from opengato.evaluation.evaluate import EvaluateConfig, evaluate, load_agent
 from opengato.evaluation.intervals import paired_difference
 from opengato.evaluation.listing import progress_line
 from opengato.evaluation.prompts import PROMPTS
 from opengato.evaluation.provenance import commit, machine, versions, write_json
+from opengato.evaluation.results import Row
 from opengato.tasks import registry
 
 RESULTS = "prompts.json"
