@@ -54,8 +54,8 @@ def study(config: PromptsConfig) -> dict[str, Any]:
 
     Returns:
         `rows`: per task and prompt `task, prompt, n, mean_return, score, interval, scores`; `differences`: per task
-            the mean
-        difference of scores between the right demonstration and the wrong prompt, seed by seed, with its interval.
+        the mean difference of scores between the right demonstration and the wrong prompt, seed by seed, with its
+        interval.
     """
     registry.load_plugins(config.plugins)
     file = Path(config.out) / RESULTS

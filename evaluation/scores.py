@@ -24,9 +24,8 @@ from opengato.tasks import registry
 from opengato.tasks.card import Card
 from opengato.tasks.source import code_hash
 
-Reference = dict[
-    str, Any
-]  # {"random": Measured, "expert": Measured | None}; Measured: mean, std, n, interval, success, seed
+# {"random": Measured, "expert": Measured | None}; Measured: mean, std, n, interval, success, seed
+Reference = dict[str, Any]
 FILE_NAME = "scores.json"
 # What a task's score counts for at most in a mean over tasks: some demonstrators do what is asked and collect little
 # reward by it (Meta-World's script for `button-press`), and one such task would outweigh five that are not done at all.
@@ -111,8 +110,7 @@ def measure_ceiling(card: Card, reference: Reference, episodes: int, max_steps: 
 
     Returns:
         The measured returns, and `lost`: the share of the demonstrator's lead over chance that the bins cost, in
-            percent; None
-        where there is no scale. More than 2 is a defect of the bins.
+        percent; None where there is no scale. More than 2 is a defect of the bins.
     """
     found = _measure(card, episodes, 0, max_steps, "quantised")
     reached = score(found["mean"], reference)
