@@ -17,10 +17,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
+from opengato.agent.laid import Laid, Numbers, Pictures, PooledText
 from opengato.agent.layout import MAX_POOLED_TEXT
 from opengato.agent.patches import PatchEncoder
 from opengato.agent.pictures import PictureEncoder
-from opengato.agent.pieces import ROLE_OBSERVATION, Laid, Numbers, Pictures, PooledText
+from opengato.agent.pieces import PLACES, ROLE_OBSERVATION
 from opengato.agent.spec import MAX_CLASSES
 from opengato.agent.values import BINS
 
@@ -134,7 +135,7 @@ class Embedding(nn.Module):
         self.numbers = NumberEmbedding(config)
         self.text = nn.Embedding(config.vocabulary, config.width)
         self.role = nn.Embedding(4, config.width)
-        self.index = nn.Embedding(512, config.width)  # Gato, appendix C.3: 512 places within a timestep
+        self.index = nn.Embedding(PLACES, config.width)
         scale = 0.5 if config.pooled else 0.02
         for table in (self.text, self.role, self.index):
             nn.init.normal_(table.weight, std=scale)
@@ -176,7 +177,7 @@ class Embedding(nn.Module):
         if self.pooled:
             return self.pictures(pictures.pixels, pictures.cameras, pictures.dest.shape[1], pictures.reading)
         patches = self.patches(pictures.pixels[0])
-        return patches + self.index(torch.arange(patches.shape[1], device=patches.device).clamp(max=511))
+        return patches + self.index(torch.arange(patches.shape[1], device=patches.device).clamp(max=PLACES - 1))
 
     def _pooled(self, pooled: PooledText) -> torch.Tensor:
         """Texts in one position each: word ⊙ place, summed, so that the order counts."""

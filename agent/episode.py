@@ -14,8 +14,7 @@ class Episode:
 
     Args:
         observations: T observations as the environment gave them (nested dicts and tuples allowed); `observations[t]`
-            is
-            what was seen before `actions[t]`.
+            is what was seen before `actions[t]`.
         actions: T actions. For a demonstration, what the demonstrator wanted.
         rewards: float32 [T].
         success: whether the task's criterion was met; None where it has none.

@@ -85,6 +85,11 @@ class Layout:
             action = np.full(len(steps), self.action_positions if steps.actions is not None else 0, np.int64)
         return parts, action
 
+    def sizes(self, steps: Timesteps) -> np.ndarray:
+        """Positions of each timestep, its action included: int64 [T]."""
+        parts, action = self.lengths(steps)
+        return parts.sum(1) + action
+
 
 def pictures(feature: Feature) -> int:
     """How many three-channel pictures a feature holds: channels in threes, the last padded."""

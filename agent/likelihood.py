@@ -25,8 +25,7 @@ def perplexity(model: Model, codec: Codec, episodes: Sequence[Episode]) -> float
     total, count = 0.0, 0
     for episode in episodes:
         steps = codec.episode(episode.observations[: len(episode)], episode.actions)
-        parts, action = layout.lengths(steps)
-        sizes = parts.sum(1) + action
+        sizes = layout.sizes(steps)
         begin = 0
         while begin < len(steps):
             fits = max(1, int(np.searchsorted(np.cumsum(sizes[begin:]), model.config.window, side="right")))

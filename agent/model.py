@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
 from opengato.agent.embedding import Embedding, which
-from opengato.agent.pieces import Laid, Targets, Tensors, WordTargets
+from opengato.agent.laid import Laid, Targets, Tensors, WordTargets
 from opengato.agent.transformer import Transformer
 from opengato.agent.values import BINS
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
+from opengato.agent.pictures import threes
 from opengato.agent.spec import PATCH
 
 INTERVALS = 128  # Gato, appendix C.3: a patch's row and column interval is quantised to 128 places
@@ -59,15 +60,11 @@ def split(pixels_NHWC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.
     Returns:
         uint8 [n, P, 3, 16, 16], and each patch's row and column interval as a share of the picture, float [P, 2].
     """
-    n, height, width, channels = pixels_NHWC.shape
-    x = pixels_NHWC
-    if channels == 1:
-        x = x.expand(-1, -1, -1, 3)
-    elif channels % 3:
-        x = F.pad(x, (0, 3 - channels % 3))
+    n, height, width, _ = pixels_NHWC.shape
+    x = torch.stack(threes(pixels_NHWC), 1)
     x = F.pad(x, (0, 0, 0, -width % PATCH, 0, -height % PATCH))
-    pictures, rows, columns = x.shape[3] // 3, x.shape[1] // PATCH, x.shape[2] // PATCH
-    x = x.reshape(n, rows, PATCH, columns, PATCH, pictures, 3).permute(0, 5, 1, 3, 6, 2, 4)
+    pictures, rows, columns = x.shape[1], x.shape[2] // PATCH, x.shape[3] // PATCH
+    x = x.reshape(n, pictures, rows, PATCH, columns, PATCH, 3).permute(0, 1, 2, 4, 6, 3, 5)
 
     def intervals(count: int) -> torch.Tensor:
         edge = torch.arange(count + 1, device=x.device) / count

@@ -8,146 +8,21 @@ come this way.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
 from opengato.agent.codec import Codec, Timesteps
+from opengato.agent.laid import Laid, Numbers, Pictures, PooledText, Targets, Words, WordTargets
 from opengato.agent.layout import MAX_POOLED_TEXT, Layout, pictures
 
 MAX_CHOICES = 8  # words that one place had, or never had
 ROLE_SEPARATOR, ROLE_OBSERVATION, ROLE_ACTION, ROLE_INSTRUCTION = range(4)
-
+PLACES = 512  # of tokens within a timestep; those behind share the last (Gato, appendix C.3)
 
 Gaps = Sequence[tuple[Sequence[int], Sequence[int]]]
-
-
-class Tensors:
-    """A bundle whose arrays move between devices together."""
-
-    def to(self, device: torch.device | str) -> Any:
-        """The same bundle on a device."""
-        return replaced(self, torch.Tensor, lambda tensor: tensor.to(device, non_blocking=True))
-
-
-def replaced(value: Any, kind: type, by: Callable[[Any], Any]) -> Any:
-    """The same bundle with everything of a kind replaced, however deep it lies."""
-    if isinstance(value, kind):
-        return by(value)
-    if isinstance(value, Tensors):
-        parts = {field.name: replaced(getattr(value, field.name), kind, by) for field in fields(value)}  # type: ignore[arg-type]
-        return type(value)(**parts)
-    return [replaced(item, kind, by) for item in value] if isinstance(value, list) else value
-
-
-@dataclass
-class Numbers(Tensors):
-    """Numbers of n timesteps of one embodiment.
-
-    Args:
-        tokens: int64 [n, m], bins or classes.
-        discrete, classes: bool and int64 [m], arrays that stay with the processor: a GPU would be waited for to ask it.
-        slots: int64 [m].
-        dest: int64 [n, positions] flat positions; number j goes to position j // ceil(m / positions).
-        keep: bool [n]; False hides the numbers (a learned vector stands in). Observations are never hidden.
-        action: whether these are actions.
-    """
-
-    tokens: torch.Tensor
-    discrete: np.ndarray
-    classes: np.ndarray
-    slots: torch.Tensor
-    dest: torch.Tensor
-    keep: torch.Tensor
-    action: bool
-
-
-@dataclass
-class Pictures(Tensors):
-    """Pictures of n timesteps.
-
-    Args:
-        pixels: per feature uint8 [n, height, width, channels].
-        cameras: per feature the number of its first picture.
-        reading: whether they are looked at to write a text.
-        dest: int64 [n, positions].
-    """
-
-    pixels: list[torch.Tensor]
-    cameras: list[int]
-    reading: bool
-    dest: torch.Tensor
-
-
-@dataclass
-class Words(Tensors):
-    """Single text tokens with a position each: ids, role and index within the text, int64 [n]; dest int64 [n]."""
-
-    ids: torch.Tensor
-    role: torch.Tensor
-    index: torch.Tensor
-    dest: torch.Tensor
-
-
-@dataclass
-class PooledText(Tensors):
-    """Texts that share one position each: ids int64 [n, tokens], mask bool [n, tokens], dest int64 [n]."""
-
-    ids: torch.Tensor
-    mask: torch.Tensor
-    dest: torch.Tensor
-
-
-@dataclass
-class Targets(Tensors):
-    """Actions to predict: from flat position source[n, A], token tokens[n, A]; per timestep a weight and a task
-    number [n]."""
-
-    source: torch.Tensor
-    tokens: torch.Tensor
-    discrete: np.ndarray
-    classes: np.ndarray
-    slots: torch.Tensor
-    weight: torch.Tensor
-    task: torch.Tensor
-
-
-@dataclass
-class WordTargets(Tensors):
-    """Text tokens to predict.
-
-    Args:
-        source, ids, weight, task: [n] each, as in `Targets`.
-        shown, unshown: int64 [n, words], ids that this place had elsewhere and never had, filled up with -1; see
-            `training/unshown.py`.
-    """
-
-    source: torch.Tensor
-    ids: torch.Tensor
-    shown: torch.Tensor
-    unshown: torch.Tensor
-    weight: torch.Tensor
-    task: torch.Tensor
-
-
-@dataclass
-class Laid(Tensors):
-    """Everything of a batch that has a position or a target."""
-
-    numbers: list[Numbers]
-    pictures: list[Pictures]
-    words: list[Words]
-    pooled: list[PooledText]
-    targets: list[Targets]
-    word_targets: list[WordTargets]
-
-    @property
-    def all_targets(self) -> list[Targets | WordTargets]:
-        """What is to be predicted, actions and words."""
-        return [*self.targets, *self.word_targets]
 
 
 class Pieces:
@@ -231,15 +106,13 @@ class Pieces:
 
     def text(self, texts: list[list[int]], starts: np.ndarray, role: int) -> None:
         """Lay out texts with a position per token."""
-        counts = np.asarray([len(ids) for ids in texts], np.int64)
-        if counts.sum():
-            ids = np.concatenate([np.asarray(ids, np.int64) for ids in texts])
-            index = np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts)
+        ids, index, counts = _in_a_row(texts)
+        if len(ids):
             self.words(ids, role, index, np.repeat(starts, counts) + index)
 
     def words(self, ids: np.ndarray, role: int, index: np.ndarray, dest: np.ndarray) -> None:
         """Lay out single text tokens, int64 [n] each."""
-        self._put(("words",), {}, ids, np.full(len(ids), role), np.minimum(index, 511), dest)
+        self._put(("words",), {}, ids, np.full(len(ids), role), np.minimum(index, PLACES - 1), dest)
 
     def _pool(self, texts: list[list[int]], at: np.ndarray) -> None:
         ids = np.zeros((len(texts), MAX_POOLED_TEXT), np.int64)
@@ -266,9 +139,7 @@ class Pieces:
         closed = [[*ids, codec.vocabulary.end_id] for ids in replies]
         self.text(closed, start, ROLE_ACTION)
         if weight:
-            counts = np.asarray([len(ids) for ids in closed])
-            ids = np.concatenate([np.asarray(ids, np.int64) for ids in closed])
-            index = np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts)
+            ids, index, counts = _in_a_row(closed)
             source = np.repeat(start, counts) + index - 1
             choices = np.full((2, len(ids), MAX_CHOICES), -1)
             for number, pair in enumerate(gaps or ()):
@@ -334,6 +205,13 @@ def _filled(kind: str, arrays: list[np.ndarray], spare: int) -> list[np.ndarray]
     else:
         filled[_WEIGHT][rows:] = 0
     return filled
+
+
+def _in_a_row(texts: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All tokens one after another and the place of each in its text, int64 [tokens]; each text's length, int64 [n]."""
+    counts = np.asarray([len(ids) for ids in texts], np.int64)
+    ids = np.asarray([token for ids in texts for token in ids], np.int64)
+    return ids, np.arange(len(ids)) - np.repeat(np.cumsum(counts) - counts, counts), counts
 
 
 def _run(start: np.ndarray, count: int) -> np.ndarray:

@@ -111,8 +111,7 @@ class Policy:
         self.reset([row])
         if steps is None:
             return
-        parts, action = layout.lengths(steps)
-        sizes = parts.sum(1) + action
+        sizes = layout.sizes(steps)
         pieces = Pieces(self.model.config.slots)
         pieces.add(layout, body.codec, steps, np.cumsum(sizes) - sizes)
         which, when = np.asarray([row], np.int64), np.repeat(np.arange(len(steps)), sizes)
@@ -191,7 +190,7 @@ class Policy:
                 continue
             if codec.spec.text_action:
                 one = np.asarray([last], np.int64)
-                pieces.words(one, ROLE_ACTION, np.minimum(self._written[row], 511)[None], np.asarray([at]))
+                pieces.words(one, ROLE_ACTION, self._written[row][None], np.asarray([at]))
             else:
                 assert isinstance(last, np.ndarray)
                 tokens = np.rint(last).astype(np.int16)[None]
@@ -232,7 +231,7 @@ class Policy:
             count = len(writing)
             pieces = Pieces(self.model.config.slots)
             ids = np.asarray(picked)[going]
-            pieces.words(ids, ROLE_ACTION, np.full(count, min(step, 511)), np.arange(count))
+            pieces.words(ids, ROLE_ACTION, np.full(count, step), np.arange(count))
             h_nD = self._feed(pieces, np.ones(count, np.int64), rows[writing], self._time[rows[writing]] - 1)
         return [codec.reply(ids) for ids in texts]
 

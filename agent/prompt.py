@@ -35,9 +35,8 @@ def prompt_positions(config: ModelConfig) -> int:
 
 def tail(layout: Layout, steps: Timesteps, positions: int, end: int | None = None) -> Timesteps:
     """The last whole timesteps before `end` that fit into so many positions of a prompt."""
-    parts, action = layout.demonstration.lengths(steps)
     end = len(steps) if end is None else end
-    length = (parts.sum(1) + action)[:end][::-1].cumsum()
+    length = layout.demonstration.sizes(steps)[:end][::-1].cumsum()
     return steps[end - int(np.searchsorted(length, positions, side="right")) : end]
 
 
@@ -50,8 +49,7 @@ def place(
     used = len(words)
     if demonstration is not None and len(demonstration):
         layout = layout.demonstration
-        parts, action = layout.lengths(demonstration)
-        length = parts.sum(1) + action
+        length = layout.sizes(demonstration)
         pieces.add(layout, codec, demonstration, start + used + np.cumsum(length) - length)
         used += int(length.sum())
     return used

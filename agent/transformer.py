@@ -1,6 +1,6 @@
 """The decoder: pre-norm blocks with rotary positions and a gated feed-forward layer.
 
-Shapes: B rows, L positions, D width, H heads, K head size, W entries of a cache.
+Shapes: B rows, L positions, D width, H heads, K head size, I = H · K.
 """
 
 from __future__ import annotations

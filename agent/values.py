@@ -37,8 +37,7 @@ class Scale:
     """Maps a row of numbers into [-1, 1] before binning, and back.
 
     Observations: optionally centred and divided by their spread, then companded. Actions with finite bounds: linear
-    from
-    [low, high]; without: companded, since nothing says how far they go. Discrete elements pass as they are.
+    from [low, high]; without: companded, since nothing says how far they go. Discrete elements pass as they are.
 
     Args:
         features: the numeric features of an observation or of an action.

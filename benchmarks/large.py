@@ -68,8 +68,7 @@ def forward_backward(trainer: Trainer, shape: ModelConfig, count: int) -> tuple[
     """Useful operations a second of forward and backward passes without checkpointing, and the median seconds of one.
 
     Useful are those of the blocks: six per weight and position, and twelve per channel and pair of positions, halved
-        because
-    of each pair one sees the other (the rule of PaLM's appendix B).
+    because of each pair one sees the other (the rule of PaLM's appendix B).
     """
     model = trainer.agent.model
     model.transformer.checkpointing = False

@@ -93,54 +93,15 @@ class ControlLoop:
         """
         report, period = LoopReport(), 1 / self.robot.rate_hz
         self._open: dict[str, list[Any]] = {}
-        last: Reading | None = None
+        self._last: Reading | None = None
         began = time.monotonic()
         try:
-            while time.monotonic() - began < seconds:
+            while time.monotonic() - began < seconds and not report.stopped:
                 if stop():
                     self.safety.stop()
                     report.stopped = "emergency stop"
-                    break
-                reading = self.robot.get_observation(timeout_s=2 * period)
-                arrived = time.monotonic()
-                if reading is None:
-                    report.missing += 1
-                    if self._late(report, "no reading"):
-                        break
-                    continue
-                if last is not None:
-                    if reading.number <= last.number:
-                        report.reordered += 1
-                        continue
-                    report.skipped += reading.number - last.number - 1
-                if last is None or reading.episode != last.episode:
-                    self.policy.reset()
-                    self.safety.reset()
-                    self._open = {"seen": [], "done": [], "returns": []}
-                self._open["returns"][len(self._open["done"]) :] = [float(reading.info.get("return", 0.0))]
-                last = reading
-                if reading.info.get("over"):
-                    self._close(report, reading)
-                    continue
-                report.age_ms.append(1e3 * (arrived - reading.captured_at))
-                if report.age_ms[-1] > 1e3 * self.max_age_s:
-                    report.stale += 1
-                    if self._late(report, "a stale reading"):
-                        break
-                    continue
-                action = self._act(reading)
-                if action is None:
-                    report.unthought += 1
-                    if self._late(report, "no action thought of in time"):
-                        break
-                    continue
-                sent = self._send(self.safety(action, reading.values))
-                report.latency_ms.append(1e3 * (time.monotonic() - arrived))
-                report.actions += 1
-                report.met += report.latency_ms[-1] <= 1e3 * period
-                if self.record:
-                    self._open["seen"].append(self._seen(reading))
-                    self._open["done"].append(sent)
+                else:
+                    self._answer(self.robot.get_observation(timeout_s=2 * period), report, period)
         except KeyboardInterrupt:
             self.safety.stop()
             report.stopped = "interrupted"
@@ -150,6 +111,46 @@ class ControlLoop:
             with contextlib.suppress(OpengatoError, OSError):  # the robot may be gone, and why is said already
                 self._come_to_rest(period)
         return report
+
+    def _answer(self, reading: Reading | None, report: LoopReport, period: float) -> None:
+        """Act on what has just been read, or on its being missing, old or not thought about yet."""
+        arrived = time.monotonic()
+        if reading is None:
+            report.missing += 1
+            self._late(report, "no reading")
+            return
+        last = self._last
+        if last is not None:
+            if reading.number <= last.number:
+                report.reordered += 1
+                return
+            report.skipped += reading.number - last.number - 1
+        if last is None or reading.episode != last.episode:
+            self.policy.reset()
+            self.safety.reset()
+            self._open = {"seen": [], "done": [], "returns": []}
+        self._open["returns"][len(self._open["done"]) :] = [float(reading.info.get("return", 0.0))]
+        self._last = reading
+        if reading.info.get("over"):
+            self._close(report, reading)
+            return
+        report.age_ms.append(1e3 * (arrived - reading.captured_at))
+        if report.age_ms[-1] > 1e3 * self.max_age_s:
+            report.stale += 1
+            self._late(report, "a stale reading")
+            return
+        action = self._act(reading)
+        if action is None:
+            report.unthought += 1
+            self._late(report, "no action thought of in time")
+            return
+        sent = self._send(self.safety(action, reading.values))
+        report.latency_ms.append(1e3 * (time.monotonic() - arrived))
+        report.actions += 1
+        report.met += report.latency_ms[-1] <= 1e3 * period
+        if self.record:
+            self._open["seen"].append(self._seen(reading))
+            self._open["done"].append(sent)
 
     def _come_to_rest(self, period: float) -> None:
         while np.any(self._send(self.safety.rest()) != 0):
@@ -165,14 +166,12 @@ class ControlLoop:
         seen = self._seen(reading)
         return self.policy.act(seen, reading.number) if isinstance(self.policy, AheadPolicy) else self.policy.act(seen)
 
-    def _late(self, report: LoopReport, why: str) -> bool:
-        """Answer what came too late; whether the run ends."""
+    def _late(self, report: LoopReport, why: str) -> None:
+        """What there is to do where something came too late; the run ends where `report.stopped` says why."""
         if self.on_late == "stop":
             report.stopped = why
-            return True
-        if self.on_late == "hold":
+        elif self.on_late == "hold":
             self._send(self.safety.rest())
-        return False
 
     def _close(self, report: LoopReport, reading: Reading) -> None:
         """Take note of an episode's end."""

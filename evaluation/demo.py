@@ -14,9 +14,10 @@ from typing import Any
 
 from opengato.agent.agent import Agent
 from opengato.agent.shipped import DEFAULT
-from opengato.evaluation.evaluate import EvaluateConfig, Row, evaluate
+from opengato.evaluation.evaluate import EvaluateConfig, evaluate
 from opengato.evaluation.listing import print_rows, progress_line
 from opengato.evaluation.report import write_report
+from opengato.evaluation.results import Row
 from opengato.tasks import registry
 from opengato.training.finetune import FinetuneConfig, finetune
 

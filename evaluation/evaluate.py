@@ -20,7 +20,7 @@ from opengato.evaluation.cider import cider
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.policies import DemonstratorPolicy, Policy, RandomPolicy
 from opengato.evaluation.prompts import PROMPTS, demonstrate, make_prompt
-from opengato.evaluation.provenance import commit, machine, versions, write_json
+from opengato.evaluation.results import Row, add_results, known_results, plain_row
 from opengato.evaluation.rollout import FIRST_SEED, Outcome, Stage, cases, rollout
 from opengato.evaluation.scores import reference_for, score, summarise
 from opengato.evaluation.video import Film, join, remove
@@ -29,11 +29,9 @@ from opengato.tasks import registry
 from opengato.tasks.card import Card
 
 BASELINES = ("random", "demonstrator")
-RESULTS = "results.json"
 BATCH = 32  # environments at a time
 CLIPS_JOINED = 8  # episodes of text that may go into one video
 TRANSCRIPTS = 8  # episodes of text whose turns are kept in a row
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -130,10 +128,9 @@ def evaluate(
 
     Returns:
         One row per task: `task, family, split, agent, stage, prompt, prompt_text, n, mean_return, return_interval,
-            score,
-        interval, success, success_interval, random, expert, published, steps, seconds, errors, episodes, videos`, and
-        for text tasks `transcripts`, `perplexity` and `cider` where they apply. `interval` is the score's; figures that
-        do not exist are None.
+        score, interval, success, success_interval, random, expert, published, steps, seconds, errors, episodes,
+        videos`, and for text tasks `transcripts`, `perplexity` and `cider` where they apply. `interval` is the score's;
+        figures that do not exist are None.
 
     Raises:
         OpengatoError: an unknown task, prompt or agent, a missing extra, or a number out of range; nothing is written
@@ -143,7 +140,7 @@ def evaluate(
         agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
         config = replace(config, tasks=list(agent.card.get("tasks", [])))
     cards = _check(config)
-    _read_results(Path(config.out))  # a damaged file is refused before the work, not after it
+    known_results(config.out)  # a damaged file is refused before the work, not after it
     agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
     rows = []
     for index, card in enumerate(cards):
@@ -327,63 +324,10 @@ def _inside(out: str, path: str) -> str:
     return Path(path).relative_to(out).as_posix()
 
 
-def plain_row(row: Row) -> Row:
-    """A row in JSON's own types."""
-    from opengato.evaluation.provenance import plain
-
-    return dict(plain(row))
-
-
 def _report(
     progress: Callable[[Progress], None], task: str, index: int, tasks: int, episodes: int, done: int, steps: int
 ) -> None:
     progress(Progress(task, index, tasks, done, episodes, steps))
-
-
-def add_results(out: str | Path, rows: Sequence[Row], config: dict[str, Any] | None = None) -> Path:
-    """Add rows to `out/results.json`; a row of the same agent, stage, task, prompt and settings replaces its elder.
-
-    Args:
-        out: folder of results and videos.
-        rows: as `evaluate` gives them.
-        config: what was evaluated, for the report.
-
-    Raises:
-        OpengatoError: the file is damaged.
-    """
-    known = _read_results(Path(out))
-    fresh = {_key(row): row for row in rows}
-    kept = [row for row in known if _key(row) not in fresh]
-    about = {"versions": versions(), "commit": commit(), "machine": machine(), "config": config}
-    path = Path(out) / RESULTS
-    write_json(path, {"about": about, "results": [*kept, *fresh.values()]})
-    return path
-
-
-def read_results(out: str | Path) -> list[Row]:
-    """The rows of `out/results.json`.
-
-    Raises:
-        OpengatoError: there is none, or it is damaged.
-    """
-    if not (Path(out) / RESULTS).is_file():
-        raise OpengatoError(f"no results in {str(out)!r}. Next: opengato evaluate out={out}")
-    return _read_results(Path(out))
-
-
-def _read_results(out: Path) -> list[Row]:
-    path = out / RESULTS
-    try:
-        return list(json.loads(path.read_text(encoding="utf-8"))["results"])
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError) as error:
-        raise OpengatoError(f"{str(path)!r} is damaged ({error}). Next: delete it, or choose another out=") from error
-
-
-def _key(row: Row) -> tuple[Any, ...]:
-    facts = tuple(row.get(key) for key in ("agent", "stage", "task", "prompt", "seed", "max_steps"))
-    return (*facts, json.dumps(row.get("disturbance") or {}, sort_keys=True))
 
 
 def settings(config: EvaluateConfig) -> dict[str, Any]:

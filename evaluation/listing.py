@@ -19,8 +19,7 @@ def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
     `install` is the command that brings what is missing, None where nothing is. `random` and `expert` are means of
     measured returns, None where not measured.
     """
-    path = files("opengato.assets") / "scores.json"
-    scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    scores = _measured()
     return [_row(card, scores.get(card.id, {})) for card in cards]
 
 
@@ -29,8 +28,7 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
 
     `install` is the command that brings what is missing here, None where nothing is.
     """
-    path = files("opengato.assets") / "scores.json"
-    scores = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    scores = _measured()
     found = []
     for name in sorted({card.family for card in cards}):
         members = [card for card in cards if card.family == name]
@@ -47,6 +45,12 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _measured() -> dict[str, Any]:
+    """What ships of measured returns, by task."""
+    path = files("opengato.assets") / "scores.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _row(card: Card, measured: dict[str, Any]) -> dict[str, Any]:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from opengato.agent.shipped import DEFAULT
-from opengato.evaluation.evaluate import EvaluateConfig, Row, evaluate, load_agent
+from opengato.evaluation.evaluate import EvaluateConfig, evaluate, load_agent
 from opengato.evaluation.intervals import paired_difference
 from opengato.evaluation.listing import progress_line
 from opengato.evaluation.prompts import PROMPTS
 from opengato.evaluation.provenance import commit, machine, versions, write_json
+from opengato.evaluation.results import Row
 from opengato.tasks import registry
 
 RESULTS = "prompts.json"
@@ -53,8 +54,8 @@ def study(config: PromptsConfig) -> dict[str, Any]:
 
     Returns:
         `rows`: per task and prompt `task, prompt, n, mean_return, score, interval, scores`; `differences`: per task
-            the mean
-        difference of scores between the right demonstration and the wrong prompt, seed by seed, with its interval.
+        the mean difference of scores between the right demonstration and the wrong prompt, seed by seed, with its
+        interval.
     """
     registry.load_plugins(config.plugins)
     file = Path(config.out) / RESULTS

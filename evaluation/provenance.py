@@ -7,10 +7,11 @@ import importlib.metadata
 import json
 import os
 import platform
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+from opengato.training.provenance import git_commit
 
 PACKAGES = ("torch", "mujoco", "dm-control", "pybullet", "gymnasium", "numpy", "ale-py", "minigrid")
 
@@ -29,17 +30,10 @@ def versions() -> dict[str, str]:
     return found
 
 
-@functools.cache
 def commit() -> str | None:
     """Short hash of the checkout this code runs from, "+" appended if files differ from it; None outside a checkout."""
-    root = Path(__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        short = _git(root, "rev-parse", "--short=10", "HEAD")
-        return short + ("+" if _git(root, "status", "--porcelain", "--untracked-files=no") else "")
-    except (OSError, subprocess.SubprocessError):
-        return None
+    whole = git_commit()
+    return None if whole is None else whole[:10] + ("+" if whole.endswith("-dirty") else "")
 
 
 def machine() -> dict[str, Any]:
@@ -79,11 +73,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(entry) for entry in value]
     return str(value) if isinstance(value, Path) else value
-
-
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
 
 
 def _processor() -> str:

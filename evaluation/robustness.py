@@ -13,9 +13,10 @@ from gymnasium import spaces
 from opengato.agent.spec import Spec
 from opengato.envs.real.bodies import changeable
 from opengato.errors import UnknownNameError
-from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, load_agent, read_results
+from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, load_agent
 from opengato.evaluation.provenance import commit, machine, write_json
 from opengato.evaluation.report import write_report
+from opengato.evaluation.results import read_results
 from opengato.tasks import registry
 from opengato.tasks.card import Card
 

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from opengato.agent.shipped import DEFAULT, find
 from opengato.errors import OpengatoError
-from opengato.evaluation.evaluate import RESULTS, read_results
 from opengato.evaluation.provenance import write_json
+from opengato.evaluation.results import RESULTS, read_results
 from opengato.evaluation.scores import COLLAPSED, MOST
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"

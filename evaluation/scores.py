@@ -7,8 +7,6 @@ The references ship in `assets/scores.json`; a task that is not there is measure
 from __future__ import annotations
 
 import functools
-import hashlib
-import inspect
 import json
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -24,10 +22,10 @@ from opengato.evaluation.intervals import mean_interval, wilson
 from opengato.evaluation.provenance import commit, versions, write_json
 from opengato.tasks import registry
 from opengato.tasks.card import Card
+from opengato.tasks.source import code_hash
 
-Reference = dict[
-    str, Any
-]  # {"random": Measured, "expert": Measured | None}; Measured: mean, std, n, interval, success, seed
+# {"random": Measured, "expert": Measured | None}; Measured: mean, std, n, interval, success, seed
+Reference = dict[str, Any]
 FILE_NAME = "scores.json"
 # What a task's score counts for at most in a mean over tasks: some demonstrators do what is asked and collect little
 # reward by it (Meta-World's script for `button-press`), and one such task would outweigh five that are not done at all.
@@ -112,8 +110,7 @@ def measure_ceiling(card: Card, reference: Reference, episodes: int, max_steps: 
 
     Returns:
         The measured returns, and `lost`: the share of the demonstrator's lead over chance that the bins cost, in
-            percent; None
-        where there is no scale. More than 2 is a defect of the bins.
+        percent; None where there is no scale. More than 2 is a defect of the bins.
     """
     found = _measure(card, episodes, 0, max_steps, "quantised")
     reached = score(found["mean"], reference)
@@ -175,16 +172,6 @@ def summarise(returns: Sequence[float], successes: Sequence[bool | None]) -> dic
         "success": float(np.mean(told)) if told else None,
         "success_interval": wilson(sum(told), len(told)) if told else None,
     }
-
-
-def code_hash(card: Card) -> str:
-    """Names the code that a task's factory stands in, 12 hexadecimal digits; it changes when that file changes."""
-    function = inspect.unwrap(getattr(card.factory, "func", card.factory))
-    try:
-        text = Path(inspect.getfile(function)).read_bytes()
-    except (OSError, TypeError):
-        text = repr(function).encode()
-    return hashlib.sha256(text).hexdigest()[:12]
 
 
 def _has_numbers(card: Card) -> bool:

@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from opengato.errors import OpengatoError
-from opengato.evaluation.evaluate import RESULTS, read_results
 from opengato.evaluation.overlay import BAR, MISSION, PAPER, TURN_SIZE
+from opengato.evaluation.results import RESULTS, read_results
 
 FORMATS = (".webp", ".gif")
 GAP = 4  # pixels between pictures

@@ -26,12 +26,12 @@ from opengato.envs.real.safety import Safety
 from opengato.envs.real.twin import Twin, TwinRobot, limits_of
 from opengato.errors import OpengatoError
 from opengato.evaluation.ahead import AheadPolicy
-from opengato.evaluation.control_loop import ControlLoop, OnLate
+from opengato.evaluation.control_loop import ControlLoop, LoopReport, OnLate
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.prompts import make_prompt
 from opengato.evaluation.provenance import commit, machine
 from opengato.evaluation.rollout import FIRST_SEED
-from opengato.evaluation.scores import reference_for, score
+from opengato.evaluation.scores import Reference, reference_for, score
 from opengato.evaluation.serve import TOKEN
 from opengato.tasks import registry
 from opengato.tasks.card import Card
@@ -128,13 +128,20 @@ def twin(config: TwinConfig) -> dict[str, Any]:
     if config.record and report.recordings:
         facts = {"demonstrator": config.agent, "kind": "twin", "disturbance": asdict(disturbance)}
         write_episodes(config.data_dir, body_card.id, report.recordings, *body, facts, name=config.record)
-    reference = reference_for(card, config.data_dir)
+    return {
+        "task": card.id, "agent": config.agent, "prompt": config.prompt, "prompt_text": words,
+        **_figures(report, robot.summary, reference_for(card, config.data_dir)),
+        "disturbance": asdict(disturbance), "commit": commit(), "machine": machine(),
+    }  # fmt: skip
+
+
+def _figures(report: LoopReport, summary: dict[str, Any], reference: Reference | None) -> dict[str, Any]:
+    """What the loop and the twin counted, and what that is worth."""
     scores = [value for value in (score(each, reference) for each in report.returns) if value is not None]
     interval = mean_interval(scores) if len(scores) > 1 else None
     due = report.actions + report.missing + report.stale + report.unthought
     quantiles = np.percentile(report.latency_ms, [50, 95, 99]) if report.latency_ms else [np.nan] * 3
     return {
-        "task": card.id, "agent": config.agent, "prompt": config.prompt, "prompt_text": words,
         "seconds": round(report.seconds, 2), "actions": report.actions,
         "rate_hz": round(report.actions / report.seconds, 2) if report.seconds else 0.0,
         **{f"p{p}_ms": round(float(q), 2) for p, q in zip((50, 95, 99), quantiles, strict=True)},
@@ -142,13 +149,13 @@ def twin(config: TwinConfig) -> dict[str, Any]:
         "deadlines_met": round(report.met / max(1, due), 5),
         "missing": report.missing, "unthought": report.unthought, "stale": report.stale,
         "skipped": report.skipped, "reordered": report.reordered,
-        "limits_crossed": sum(robot.summary.get("crossed", {}).values()),
-        "crossed": robot.summary.get("crossed", {}), "corrected": dict(report.reasons),
-        "late_ticks": robot.summary.get("late_ticks"), "n": len(report.returns),
+        "limits_crossed": sum(summary.get("crossed", {}).values()),
+        "crossed": summary.get("crossed", {}), "corrected": dict(report.reasons),
+        "late_ticks": summary.get("late_ticks"), "n": len(report.returns),
         "score": round(float(np.mean(scores)), 1) if scores else None,
         "interval": [round(each, 1) for each in interval] if interval else None,
         "success": round(float(np.mean(report.successes)), 3) if report.successes else None,
-        "stopped": report.stopped, "disturbance": asdict(disturbance), "commit": commit(), "machine": machine(),
+        "stopped": report.stopped,
     }  # fmt: skip
 
 

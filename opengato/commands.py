@@ -52,22 +52,14 @@ def import_(config: Any, as_json: bool) -> Any:
     """Bring a dataset in."""
     from opengato.training.exchange import import_ as run
 
-    folder = run(config)
-    if as_json:
-        return {"dataset": str(folder)}
-    print(f"dataset: {folder}")
-    return None
+    return _made("dataset", run(config), as_json)
 
 
 def export(config: Any, as_json: bool) -> Any:
     """Give a dataset away."""
     from opengato.training.exchange import export as run
 
-    folder = run(config)
-    if as_json:
-        return {"dataset": str(folder)}
-    print(f"dataset: {folder}")
-    return None
+    return _made("dataset", run(config), as_json)
 
 
 def train(config: Any, as_json: bool) -> Any:
@@ -79,7 +71,7 @@ def train(config: Any, as_json: bool) -> Any:
     if not cards:
         raise OpengatoError(f"no demonstrations of {list(config.tasks)} in {config.data_dir}. Next: opengato collect")
     _keep_config(config)
-    return _made(run(config, cards), as_json)
+    return _made("agent", run(config, cards), as_json)
 
 
 def _collected(config: Any, task: str) -> bool:
@@ -104,14 +96,14 @@ def finetune(config: Any, as_json: bool) -> Any:
             folder = run(config, card)
     else:
         folder = run(config, card)
-    return _made(folder, as_json)
+    return _made("agent", folder, as_json)
 
 
 def evaluate(config: Any, as_json: bool) -> Any:
     """Score an agent."""
     from opengato.evaluation.evaluate import evaluate as run
-    from opengato.evaluation.evaluate import plain_row
     from opengato.evaluation.listing import print_rows, progress_line
+    from opengato.evaluation.results import plain_row
 
     registry.load_plugins(config.plugins)
     if config.robustness:
@@ -155,14 +147,10 @@ class ReportConfig:
 
 def report(config: ReportConfig, as_json: bool) -> Any:
     """Make report.html."""
-    from opengato.evaluation.evaluate import read_results
     from opengato.evaluation.report import write_report
+    from opengato.evaluation.results import read_results
 
-    path = write_report(read_results(config.out), config.out, config.title)
-    if as_json:
-        return {"report": str(path)}
-    print(f"report: {path}")
-    return None
+    return _made("report", write_report(read_results(config.out), config.out, config.title), as_json)
 
 
 def demo(config: Any, as_json: bool) -> Any:
@@ -302,11 +290,7 @@ def scorecard(config: Any, as_json: bool) -> Any:
     """Write an agent's scores into its card."""
     from opengato.evaluation.scorecard import publish
 
-    path = publish(config)
-    if as_json:
-        return {"card": str(path)}
-    print(f"card: {path}")
-    return None
+    return _made("card", publish(config), as_json)
 
 
 def vocabulary(config: Any, as_json: bool) -> Any:
@@ -325,8 +309,9 @@ def _keep_config(config: Any) -> None:
     (out / "config.json").write_text(json.dumps(dataclasses.asdict(config), indent=1, default=str))
 
 
-def _made(folder: Path, as_json: bool) -> Any:
+def _made(what: str, path: Path, as_json: bool) -> Any:
+    """Say what a command has made, and where."""
     if as_json:
-        return {"agent": str(folder)}
-    print(f"agent: {folder}")
+        return {what: str(path)}
+    print(f"{what}: {path}")
     return None

@@ -83,7 +83,7 @@ def job(config: Any) -> Any:
 
 def gather(out: Path) -> Path:
     """Put the results of `out/job-*` into `out/results.json`; videos stay where they are."""
-    from opengato.evaluation.evaluate import RESULTS, add_results, read_results
+    from opengato.evaluation.results import RESULTS, add_results, read_results
 
     for folder in sorted(out.glob("job-*")):
         rows = read_results(folder)

@@ -64,8 +64,7 @@ class Card:
         rate_hz: control steps a second, or None where time has no meaning.
         success: when an episode counts as a success, in words; None where only the return counts.
         demonstrator: a callable `(observation, env) → action`, an object or class with `reset(env)` and
-            `act(observation)`,
-            or the import path `module:name` of one.
+            `act(observation)`, or the import path `module:name` of one.
         published: `{"source": …, "expert": …, "random": …}` of an expert that others published; with `steps` where
             their episodes are shorter than ours.
         extra: the extra that brings the simulator, or None for the base install.

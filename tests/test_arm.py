@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from opengato.envs.arm import make
-from opengato.envs.arm.env import HALF_HEIGHT, MAX_STEPS, ArmEnv
+from opengato.envs.arm.env import HALF_HEIGHT, ArmEnv
 from opengato.envs.arm.expert import ArmExpert
 from opengato.envs.arm.goals import BESIDE
 from opengato.envs.arm.kinematics import joints_for
 from opengato.envs.arm.scene import AREA, MAX_OBJECTS, SHAPES, SceneObject, SceneRenderer
+from opengato.envs.tabletop import MAX_STEPS
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.tasks import registry
 from opengato.tasks.families.arm import TRIPLETS

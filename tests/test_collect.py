@@ -340,7 +340,7 @@ def test_workers_do_not_import_torch() -> None:
 def test_a_dataset_larger_than_allowed_is_refused_early_and_goes_on_when_allowed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("opengato.training.collect.ANNOUNCED", 0)
+    monkeypatch.setattr("opengato.training.collection.ANNOUNCED", 0)
     with pytest.raises(OpengatoError, match=r"6 episodes would take about .* GB, more than .*max_gb allows.*Next"):
         collect(config(tmp_path, "odd/follow", max_gb=1e-7))
     (summary,) = collect(config(tmp_path, "odd/follow"))

@@ -15,8 +15,9 @@ from gymnasium import spaces
 
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.evaluation import scores, video
-from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, read_results
+from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate
 from opengato.evaluation.policies import DemonstratorPolicy, RandomPolicy
+from opengato.evaluation.results import read_results
 from opengato.evaluation.rollout import FIRST_SEED, Case, Stage, cases, rollout
 from opengato.evaluation.workers import WorkerStage
 from opengato.tasks import registry

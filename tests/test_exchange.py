@@ -18,7 +18,7 @@ from opengato.errors import OpengatoError
 from opengato.training.arrays import open_arrays
 from opengato.training.episodes import EpisodeStore, write_episodes
 from opengato.training.exchange import ExportConfig, ImportConfig, export, import_
-from opengato.training.exchange.lerobot import read_lerobot
+from opengato.training.exchange.lerobot_read import read_lerobot
 from opengato.training.verify import VerifyConfig, verify
 
 from . import spaces_zoo as zoo

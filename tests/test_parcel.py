@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from opengato.agent import Agent
-from opengato.agent.pieces import Tensors
+from opengato.agent.laid import Tensors
 from opengato.training.mixture import Mixture, MixtureConfig
 from opengato.training.parcel import ALIGNMENT, Parcel
 

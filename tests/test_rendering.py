@@ -83,6 +83,26 @@ def test_colours_textures_glass_and_shadows() -> None:
     assert (model.body_bvhadr >= 0).any()
 
 
+def test_glass_mixes_with_what_is_behind_it_and_costs_rays_only_where_it_is_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, data = scene()
+    glass, cast, rays = model.geom("glass").id, mujoco.mj_multiRay, []
+    monkeypatch.setattr(mujoco, "mj_multiRay", lambda *args: (rays.append(args[-2]), cast(*args)))
+    caster = RayCaster(model, 24, 32, "eye")
+    picture = caster.render(data)
+    pane = caster.segment(data) == glass
+    assert rays == [24 * 32, pane.sum(), 24 * 32]
+    rays.clear()
+    model.geom_group[glass] = 4
+    behind = caster.render(data)
+    assert rays == [24 * 32]
+    assert np.array_equal(picture[~pane], behind[~pane])
+    alpha, model.geom_group[glass], model.geom_rgba[glass, 3] = float(model.geom_rgba[glass, 3]), 0, 1.0
+    mixed = np.round(caster.render(data) * alpha + behind * (1 - alpha))
+    assert np.array_equal(picture[pane], mixed[pane])
+
+
 def test_pictures_share_no_memory_and_follow_changes() -> None:
     model, data = scene()
     caster = RayCaster(model, 16, 16, FreeCamera((0, 0, 0.3), 2.0))

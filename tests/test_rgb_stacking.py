@@ -15,9 +15,10 @@ pytest.importorskip("dm_robotics.manipulation")
 
 from opengato.envs.rgb_stacking import make, shapes
 from opengato.envs.rgb_stacking.__main__ import describe
-from opengato.envs.rgb_stacking.env import COLORS, HIGH, LOW, RATE, SPEED, RgbStackingEnv
+from opengato.envs.rgb_stacking.env import COLORS, HIGH, LOW, SPEED, RgbStackingEnv
 from opengato.envs.rgb_stacking.expert import StackExpert
 from opengato.envs.rgb_stacking.scene import build, training_objects, triplets
+from opengato.envs.tabletop import RATE
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import pytest
 
 from opengato.errors import OpengatoError
 from opengato.evaluation import robustness
-from opengato.evaluation.evaluate import EvaluateConfig, read_results
+from opengato.evaluation.evaluate import EvaluateConfig
+from opengato.evaluation.results import read_results
 from opengato.tasks import registry
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from opengato.agent import Agent
 from opengato.errors import OpengatoError
-from opengato.evaluation.evaluate import add_results
+from opengato.evaluation.results import add_results
 from opengato.evaluation.scorecard import BEGIN, END, ScorecardConfig, publish
 
 from .test_policy import SMALL

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from opengato.errors import OpengatoError
-from opengato.evaluation.evaluate import EvaluateConfig, add_results, settings
+from opengato.evaluation.evaluate import EvaluateConfig, settings
 from opengato.evaluation.overlay import BAR, TURN_SIZE
+from opengato.evaluation.results import add_results
 from opengato.evaluation.strip import GAP, StripConfig, _square, strip
 from opengato.evaluation.video import Mp4Writer
 

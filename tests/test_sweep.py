@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from opengato.cli import main
-from opengato.evaluation.evaluate import read_results
+from opengato.evaluation.results import read_results
 from opengato.sweep import LAUNCHERS
 
 TASKS = ("control/cartpole-balance", "gridworld/go-to-obj-s4")

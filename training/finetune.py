@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from opengato.agent.agent import Agent
 from opengato.agent.episode import Episode
 from opengato.agent.shipped import DEFAULT
+from opengato.agent.spec import Spec
 from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
@@ -126,14 +128,12 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
     return agent.save(out / "agent")
 
 
-def demonstrations(card: Card, config: FinetuneConfig):  # type: ignore[no-untyped-def]
+def demonstrations(card: Card, config: FinetuneConfig) -> tuple[list[Episode], Spec]:
     """The first demonstrations of a task: from the store if it holds enough, else collected now and stored.
 
     Returns:
         list of episodes, and the spec.
     """
-    from opengato.agent.spec import Spec
-
     if card.ahead > 1:
         demonstrations(registry.get(card.origin), config)
         looks = look_every(card.ahead)
@@ -158,7 +158,7 @@ def demonstrations(card: Card, config: FinetuneConfig):  # type: ignore[no-untyp
     return episodes, spec
 
 
-def _successes(card: Card, env, config: FinetuneConfig) -> Iterator[Episode]:  # type: ignore[no-untyped-def]
+def _successes(card: Card, env: Any, config: FinetuneConfig) -> Iterator[Episode]:
     """Episodes of the demonstrator; failed ones are left out where the task says what a failure is."""
     demonstrator = card.make_demonstrator()
     if demonstrator is None:

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from opengato.agent.codec import Timesteps
 from opengato.agent.config import ModelConfig
 from opengato.agent.layout import Layout
 from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
-from opengato.agent.prompt import place, prompt_positions, tail
+from opengato.agent.prompt import MAX_INSTRUCTION, place, prompt_positions, tail
 from opengato.training.arrays import TaskArrays
 from opengato.training.noise import noisy
 from opengato.training.shifts import shifted
@@ -126,9 +127,10 @@ class Mixture:
         demonstration = self._demonstration(task, layout, rng) if rng.random() < config.demonstration_prompts else None
         episode = int(rng.integers(len(task)))
         steps = self._chunk(task, episode, rng, room)
-        prompt = self._size(layout.demonstration, demonstration) + min(len(words), 48)
-        parts, action = layout.lengths(steps)
-        sizes = parts.sum(1) + action
+        prompt = min(len(words), MAX_INSTRUCTION)
+        if demonstration is not None:
+            prompt += int(layout.demonstration.sizes(demonstration).sum())
+        sizes = layout.sizes(steps)
         fits = int(np.searchsorted(np.cumsum(sizes), room - prompt, side="right"))
         if fits == 0:
             return 0
@@ -152,14 +154,14 @@ class Mixture:
             self._horizon[where] = int(rng.choice([1, 2, 4, 8, 16]))
         return total
 
-    def _chunk(self, task: TaskArrays, episode: int, rng: np.random.Generator, room: int):  # type: ignore[no-untyped-def]
+    def _chunk(self, task: TaskArrays, episode: int, rng: np.random.Generator, room: int) -> Timesteps:
         """A run of timesteps from anywhere in an episode."""
         length = int(task.starts[episode + 1] - task.starts[episode])
         most = min(self.config.segment_steps or room, room)
         begin = int(rng.integers(max(1, length - most // 2))) if length > most else 0
         return task.episode(episode, begin, begin + most)
 
-    def _demonstration(self, task: TaskArrays, layout: Layout, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+    def _demonstration(self, task: TaskArrays, layout: Layout, rng: np.random.Generator) -> Timesteps:
         """A prompt: the end of another episode, or a stretch from anywhere in it."""
         episode = int(rng.integers(len(task)))
         length = int(task.starts[episode + 1] - task.starts[episode])
@@ -168,12 +170,6 @@ class Mixture:
         begin = max(0, end - positions)  # a timestep takes at least one position
         return tail(layout, task.episode(episode, begin, end), positions)
 
-    def _size(self, layout: Layout, steps) -> int:  # type: ignore[no-untyped-def]
-        if steps is None or not len(steps):
-            return 0
-        parts, action = layout.lengths(steps)
-        return int(parts.sum() + action.sum())
-
     def _typical(self, index: int) -> float:
         """Positions of a typical segment of a task."""
         task, layout = self.tasks[index], self.layouts[index]
@@ -181,5 +177,5 @@ class Mixture:
         sizes = []
         for _ in range(8):
             steps = self._chunk(task, int(rng.integers(len(task))), rng, self.model.window)
-            sizes.append(min(self._size(layout, steps), self.model.window))
+            sizes.append(min(int(layout.sizes(steps).sum()), self.model.window))
         return float(np.mean(sizes))

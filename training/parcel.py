@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from opengato.agent.laid import replaced
 from opengato.agent.model import Batch
-from opengato.agent.pieces import replaced
 
 ALIGNMENT = 64  # bytes
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import importlib.util
-import inspect
 import platform
 import shlex
 import subprocess
@@ -52,37 +49,3 @@ def demonstrator_name(card: Card) -> str:
     if not hasattr(found, "__qualname__"):
         found = type(found)
     return f"{found.__module__}:{found.__qualname__}"
-
-
-def code_hash(card: Card) -> str:
-    """Hash of the Python files beside the task's factory and demonstrator: tells whether their code has changed."""
-    files = {*_sources(_module_file(card.factory)), *_sources(_demonstrator_file(card))}
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _demonstrator_file(card: Card) -> Path | None:
-    if isinstance(card.demonstrator, str):
-        spec = importlib.util.find_spec(card.demonstrator.partition(":")[0])
-        return Path(spec.origin) if spec is not None and spec.origin else None
-    return _module_file(card.demonstrator)
-
-
-def _module_file(thing: Any) -> Path | None:
-    while isinstance(thing, functools.partial):
-        thing = thing.func
-    thing = thing if inspect.isclass(thing) or inspect.isroutine(thing) else type(thing)
-    try:
-        file = inspect.getsourcefile(thing)
-    except TypeError:  # built in
-        return None
-    return Path(file) if file else None
-
-
-def _sources(file: Path | None) -> list[Path]:
-    if file is None or not file.is_file():
-        return []
-    # A plugin may lie among a user's other scripts; a package belongs together.
-    return list(file.parent.glob("*.py")) if (file.parent / "__init__.py").exists() else [file]

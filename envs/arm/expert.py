@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from opengato.envs.arm.env import GRIP, OPEN, RATE, SPEED, TURN, ArmEnv
+from opengato.envs.arm.env import GRIP, OPEN, SPEED, TURN, ArmEnv
 from opengato.envs.arm.goals import BESIDE, HOVER, LIFT_HEIGHT, Lift, Place, Reach, Stack
 from opengato.envs.arm.objects import SYMMETRY
+from opengato.envs.tabletop import RATE
 
 GAIN = 0.35  # share of the way to the point that one step covers, up to full speed
 CLEARANCE = 0.065  # metres above the place to go down to, while travelling

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import mujoco
 import numpy as np
@@ -69,6 +69,10 @@ class TexturedPlane:
     picture: np.ndarray
     repeats: np.ndarray
     tint: np.ndarray
+    _mean: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._mean = self.picture.reshape(-1, 3).mean(axis=0)
 
     def colours(self, data: mujoco.MjData, points: np.ndarray, footprint: np.ndarray, levels: np.ndarray) -> np.ndarray:
         """uint8 [n, 3] at world `points` [n, 3]; far away, where a pixel covers much, the pattern fades to its mean.
@@ -88,10 +92,9 @@ class TexturedPlane:
             turns = along * self.repeats[axis] + 0.5
             cell.append(np.minimum(((turns - np.floor(turns)) * size).astype(np.intp), size - 1))
         near = self.picture[cell[1], cell[0]].astype(np.float64)
-        mean = self.picture.reshape(-1, 3).mean(axis=0)
         fade = np.clip(footprint * self.repeats.max() * 2, 0.0, 1.0)
         fade = (np.round(fade * 8) / 8)[:, None]
-        return np.round((near + (mean - near) * fade) * self.tint * (levels[:, None] / LEVELS)).astype(np.uint8)
+        return np.round((near + (self._mean - near) * fade) * self.tint * (levels[:, None] / LEVELS)).astype(np.uint8)
 
 
 def _textured_planes(model: mujoco.MjModel) -> list[TexturedPlane]:

@@ -56,6 +56,25 @@ class FreeCamera:
         return cls((x, y, z), 1.5 * model.stat.extent, view.azimuth, view.elevation, view.fovy)
 
 
+class _Rays:
+    """Rays from one point, and what they hit.
+
+    Args:
+        directions: unit vectors, float64 [n, 3].
+        sky: what each shows where it hits nothing, uint8 [n, 3].
+    """
+
+    def __init__(self, directions: np.ndarray, sky: np.ndarray) -> None:
+        count = len(directions)
+        self.directions, self.sky = directions, sky
+        self.geoms, self.distances = np.empty(count, np.int32), np.empty(count)  # -1 where nothing is hit
+        self.normals = np.zeros((count, 3))
+
+    def some(self, which: np.ndarray) -> _Rays:
+        """Those at these places, not yet cast."""
+        return _Rays(self.directions[which], self.sky[which])
+
+
 class RayCaster:
     """Draws one camera of one model.
 
@@ -86,39 +105,36 @@ class RayCaster:
         self.model, self.height, self.width, self.shadows = model, height, width, shadows
         self._camera = _resolve(model, camera)
         fovy = self._camera.fovy if isinstance(self._camera, FreeCamera) else model.cam_fovy[self._camera]
-        self._rays = _pinhole(height, width, float(fovy))
+        self._pinhole = _pinhole(height, width, float(fovy))
         self._pixel_angle = _pixel_angle(height, float(fovy))
         self._groups = np.array([group in geom_groups for group in range(6)], np.uint8)
         self._palette = Palette(model, texture)
         count = height * width
-        self._geoms, self._distances = np.empty(count, np.int32), np.empty(count)
-        self._normals, self._directions = np.zeros((count, 3)), np.empty((count, 3))
+        self._rays = _Rays(np.empty((count, 3)), np.empty((count, 3), np.uint8))
         self._rotation = np.full((3, 3), np.nan)
-        self._sky = np.empty((count, 3), np.uint8)
 
     def render(self, data: mujoco.MjData) -> np.ndarray:
         """A new picture, uint8 [height, width, 3], of `data`, whose kinematics must be up to date (`mj_forward`)."""
-        position = self._aim(data)
+        position, rays = self._aim(data), self._rays
         self._palette.refresh()
+        picture = self._picture(data, position, rays)
         glass = self._palette.glass
-        if not glass.size:
-            return self._picture(data, position).reshape(self.height, self.width, 3)
-        groups = self.model.geom_group[glass].copy()
-        self.model.geom_group[glass] = HIDDEN_GROUP  # first what is behind the glass, then the glass over it
-        try:
-            picture = self._picture(data, position)
-        finally:
-            self.model.geom_group[glass] = groups
-        behind = self._geoms.copy()
-        front = self._picture(data, position)
-        alpha = np.where(self._geoms == behind, 1.0, self._palette.alpha[self._geoms])[:, None]
-        mixed = front * alpha + picture * (1 - alpha)
-        return np.round(mixed).astype(np.uint8).reshape(self.height, self.width, 3)
+        through = np.flatnonzero(np.isin(rays.geoms, glass)) if glass.size else glass  # what is in sight of it
+        if through.size:
+            groups = self.model.geom_group[glass].copy()
+            alpha = self._palette.alpha[rays.geoms[through]][:, None]
+            self.model.geom_group[glass] = HIDDEN_GROUP
+            try:
+                behind = self._picture(data, position, rays.some(through))
+            finally:
+                self.model.geom_group[glass] = groups
+            picture[through] = np.round(picture[through] * alpha + behind * (1 - alpha)).astype(np.uint8)
+        return picture.reshape(self.height, self.width, 3)
 
     def segment(self, data: mujoco.MjData) -> np.ndarray:
         """Which geom each pixel shows, int32 [height, width]; -1 is the sky."""
-        self._cast(data, self._aim(data))
-        return self._geoms.reshape(self.height, self.width).copy()
+        self._cast(data, self._aim(data), self._rays)
+        return self._rays.geoms.reshape(self.height, self.width).copy()
 
     def _aim(self, data: mujoco.MjData) -> np.ndarray:
         """Turns the rays as the camera stands; gives its position, float64 [3]."""
@@ -128,15 +144,15 @@ class RayCaster:
             position, rotation = data.cam_xpos[self._camera].copy(), data.cam_xmat[self._camera].reshape(3, 3)
         if not np.array_equal(rotation, self._rotation):
             self._rotation = rotation.copy()
-            rays = self._rays
+            ahead, rays = self._pinhole, self._rays
             for axis in range(3):  # sums in a fixed order: a BLAS may differ from machine to machine
                 right, up, back = rotation[axis]
-                self._directions[:, axis] = rays[0] * right + rays[1] * up + rays[2] * back
-            self._sky = sky_colours(self._directions[:, 2])
+                rays.directions[:, axis] = ahead[0] * right + ahead[1] * up + ahead[2] * back
+            rays.sky = sky_colours(rays.directions[:, 2])
         return position
 
-    def _cast(self, data: mujoco.MjData, position: np.ndarray) -> None:
-        self._trace(data, position, self._directions, self._geoms, self._distances, self._normals.reshape(-1))
+    def _cast(self, data: mujoco.MjData, position: np.ndarray, rays: _Rays) -> None:
+        self._trace(data, position, rays.directions, rays.geoms, rays.distances, rays.normals.reshape(-1))
 
     def _trace(
         self,
@@ -159,40 +175,40 @@ class RayCaster:
         finally:
             self.model.body_bvhadr[:] = volumes
 
-    def _picture(self, data: mujoco.MjData, position: np.ndarray) -> np.ndarray:
-        """uint8 [pixels, 3]."""
-        self._cast(data, position)
-        geoms, normals, directions = self._geoms, self._normals, self._directions
+    def _picture(self, data: mujoco.MjData, position: np.ndarray, rays: _Rays) -> np.ndarray:
+        """What rays show, uint8 [n, 3]."""
+        self._cast(data, position, rays)
+        geoms, normals, directions = rays.geoms, rays.normals, rays.directions
         facing = -(
             normals[:, 0] * directions[:, 0] + normals[:, 1] * directions[:, 1] + normals[:, 2] * directions[:, 2]
         )
         lit = normals[:, 0] * LIGHT[0] + normals[:, 1] * LIGHT[1] + normals[:, 2] * LIGHT[2]
         lit = np.maximum(np.where(facing < 0, -lit, lit), 0.0)
         if self.shadows:
-            lit[self._shaded(data, position)] *= 0.25
+            lit[self._shaded(data, position, rays)] *= 0.25
         shade = AMBIENT + DIFFUSE * lit + HEADLIGHT * np.abs(facing)
         levels = np.minimum(shade * LEVELS + 0.5, LEVELS).astype(np.intp)
         picture = self._palette.table[geoms, levels]
         for plane in self._palette.textured:
             pixels = np.flatnonzero(geoms == plane.geom)
             if pixels.size:
-                distance = self._distances[pixels]
+                distance = rays.distances[pixels]
                 points = position + directions[pixels] * distance[:, None]
                 footprint = self._pixel_angle * distance / np.maximum(np.abs(facing[pixels]), 0.05)
                 picture[pixels] = plane.colours(data, points, footprint, levels[pixels])
         missed = geoms < 0
-        picture[missed] = self._sky[missed]
+        picture[missed] = rays.sky[missed]
         return picture
 
-    def _shaded(self, data: mujoco.MjData, position: np.ndarray) -> np.ndarray:
-        """Which pixels a far lamp does not reach, bool [pixels]."""
-        hit = self._geoms >= 0
+    def _shaded(self, data: mujoco.MjData, position: np.ndarray, rays: _Rays) -> np.ndarray:
+        """Which rays end where a far lamp does not reach, bool [n]."""
+        hit = rays.geoms >= 0
         lamp = position + LIGHT * 20.0 * self.model.stat.extent  # follows a camera that follows a body
-        points = position + self._directions * np.where(hit, self._distances, 0.0)[:, None]
+        points = position + rays.directions * np.where(hit, rays.distances, 0.0)[:, None]
         towards = points - lamp
         length = np.sqrt(np.square(towards).sum(axis=1))
         towards /= length[:, None]
-        geoms, distances = np.empty_like(self._geoms), np.empty_like(self._distances)
+        geoms, distances = np.empty_like(rays.geoms), np.empty_like(rays.distances)
         self._trace(data, lamp, towards, geoms, distances, None)
         return hit & (geoms >= 0) & (distances < length - 2e-3 * self.model.stat.extent)
 

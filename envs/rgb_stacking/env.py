@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import gymnasium as gym
 import mujoco
 import numpy as np
 from dm_robotics.moma.models.robots.robot_arms.sawyer_constants import VELOCITY_LIMITS
-from gymnasium import spaces
 
-from opengato.envs.rendering.backend import VideoRenderer
-from opengato.envs.rendering.raycast import RayCaster
-from opengato.envs.tabletop import box, scattered, touching
-from opengato.errors import OpengatoError, UnknownNameError
+from opengato.envs.tabletop import RATE, Tabletop, box, scattered, touching
+from opengato.errors import UnknownNameError
 
 from .goal import StackRed
 from .scene import (
@@ -31,8 +25,6 @@ from .scene import (
 )
 from .steering import POSTURE, Steering
 
-RATE = 20  # control steps a second
-MAX_STEPS = 400
 SPEED, TURN = 0.07, 1.0  # m/s and rad/s at action 1: the benchmark's
 GRIP = 255.0  # of the hand's own 255 units of closing, per second
 # Where the fingertips may go, metres: a box of 25 × 25 × 20 cm over the basket's floor, as in the benchmark.
@@ -40,7 +32,6 @@ LOW, HIGH = np.array([0.475, -0.125, 0.0698]), np.array([0.725, 0.125, 0.2698])
 MAX_YAW = 1.65
 SPAWN, APART = 0.1, 0.09  # objects appear within 10 cm of the basket's middle on each axis, centres 9 cm apart
 INSIDE = 0.105  # metres from the middle on each axis, beyond which an object is not within reach
-IMAGE = 64
 RANDOM = "random"  # the name of a triplet drawn anew for each episode, from the objects for training
 _LEASH = 0.02  # metres by which a target may run ahead of what it drives
 _SETTLE, _TRIES = 40, 50  # tenths of a second for the objects to lie still; throws until all lie within reach
@@ -48,7 +39,7 @@ PAD = 0.0022  # metres: half a pad's thickness
 _FORCE = 6.0  # N·m
 
 
-class RgbStackingEnv(gym.Env):
+class RgbStackingEnv(Tabletop):
     """A Sawyer arm with a Robotiq 2F-85 hand over a basket with a red, a green and a blue object: red onto blue.
 
     Observation (float32 unless said): `joint_angles` [7] rad, `joint_velocities` [7] rad/s, `gripper` [3] (angle of the
@@ -69,7 +60,6 @@ class RgbStackingEnv(gym.Env):
         UnknownNameError: there is no such triplet.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": RATE}
     # Unit and frame of what is sensed and done.
     units = {
         "joint_angles": ("rad", "joint"),
@@ -84,57 +74,41 @@ class RgbStackingEnv(gym.Env):
         if triplet != RANDOM and triplet not in known:
             raise UnknownNameError("triplet", triplet, [*known, RANDOM], "Next: choose one of them.")
         self._objects = training_objects() if triplet == RANDOM else None
-        self.goal: Any = StackRed()  # made for any arm over objects, not for this class alone
+        self.goal = StackRed()
         self.render_mode = render_mode
         self._views = CAMERAS if cameras else ()
-        self._video: VideoRenderer | None = None
         self.ids: tuple[str, ...] = ()
         self._load(tuple(self._objects[:3]) if self._objects else known[triplet])
-        self.action_space = spaces.Box(-1.0, 1.0, (5,), np.float32)
-        self.observation_space = self._space()
+        limits = self.model.jnt_range[[self.model.joint(name).id for name in ARM_JOINTS]]
+        fastest = 2 * np.array(VELOCITY_LIMITS["max"])
+        self._set_spaces(
+            {
+                "joint_angles": box(limits[:, 0], limits[:, 1]),
+                "joint_velocities": box(-fastest, fastest),
+                "gripper": box([-0.1, -10.0, -_FORCE], [0.9, 10.0, _FORCE]),
+                "pinch_pose": box([*(LOW - 0.1), -np.pi], [*(HIGH + 0.1), np.pi]),
+            }
+        )
 
     def _load(self, ids: tuple[str, ...]) -> None:
         """Take these objects into the basket."""
         if ids == self.ids:
             return
-        self.close()
-        self.ids, self.model = ids, build(ids)
-        self.data = mujoco.MjData(self.model)
+        self.ids = ids
+        cameras = {f"camera_{name.rsplit('_', 1)[1]}": f"base/{name}" for name in self._views}
+        self._enter(build(ids), ARM_JOINTS, f"{HAND}pinch_site", cameras, SEEN_BY_AGENT)
         self._steering = Steering(self.model)
-        self._joints = np.array([self.model.joint(name).qposadr[0] for name in ARM_JOINTS])
-        self._speeds = np.array([self.model.joint(name).dofadr[0] for name in ARM_JOINTS])
         drive = self.model.joint(f"{HAND}left_driver_joint")
         self._drive, self._drive_speed = int(drive.qposadr[0]), int(drive.dofadr[0])
-        self._tip = self.model.site(f"{HAND}pinch_site").id
         names = {index: self.model.geom(index).name for index in range(self.model.ngeom)}
         self._fingers = [
             [index for index, name in names.items() if name.endswith(PADS) and f"{side}_" in name.removeprefix(HAND)]
             for side in ("left", "right")
         ]
         self._basket = [index for index, name in names.items() if "surface" in name or name == "ground"]
-        self.hulls = {color: self.model.geom(f"{color}/mesh_{color}_00_collision").id for color in COLORS}
-        self._casters = {
-            f"camera_{name.rsplit('_', 1)[1]}": RayCaster(
-                self.model, IMAGE, IMAGE, f"base/{name}", geom_groups=SEEN_BY_AGENT
-            )
-            for name in self._views
-        }
+        self.solids = {color: self.model.geom(f"{color}/mesh_{color}_00_collision").id for color in COLORS}
 
-    def _space(self) -> spaces.Dict:
-        limits = self.model.jnt_range[[self.model.joint(name).id for name in ARM_JOINTS]]
-        fastest = 2 * np.array(VELOCITY_LIMITS["max"])
-        self._boxes = {
-            "joint_angles": box(limits[:, 0], limits[:, 1]),
-            "joint_velocities": box(-fastest, fastest),
-            "gripper": box([-0.1, -10.0, -_FORCE], [0.9, 10.0, _FORCE]),
-            "pinch_pose": box([*(LOW - 0.1), -np.pi], [*(HIGH + 0.1), np.pi]),
-        }
-        pictures = {name: spaces.Box(0, 255, (IMAGE, IMAGE, 3), np.uint8) for name in self._casters}
-        return spaces.Dict({**self._boxes, **pictures})
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict]:
-        super().reset(seed=seed)
-        random = self.np_random
+    def _arrange(self, random: np.random.Generator) -> None:
         if self._objects:
             self._load(tuple(str(one) for one in random.choice(self._objects, 3, replace=False)))
         for _ in range(_TRIES):
@@ -143,9 +117,6 @@ class RgbStackingEnv(gym.Env):
             if np.abs(places).max() < INSIDE:
                 break
         self._ground = {color: float(self.object_position(color)[2]) for color in COLORS}
-        self._steps = 0
-        self.goal.reset(self)
-        return self._observe(), {"success": False}
 
     def _throw(self, random: np.random.Generator) -> None:
         """The arm somewhere over the basket, and the objects dropped any way up until they lie still."""
@@ -172,26 +143,7 @@ class RgbStackingEnv(gym.Env):
                 break
         mujoco.mj_forward(model, data)
 
-    @property
-    def _substeps(self) -> int:
-        return round(1 / RATE / self.model.opt.timestep)
-
-    def step(self, action: np.ndarray) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
-        self.advance(action)
-        self._steps += 1
-        reward, success = self.goal.update(self)
-        truncated = self._steps >= MAX_STEPS and not success
-        return self._observe(), reward, success, truncated, {"success": success, "progress": self.goal.best}
-
-    def advance(self, action: np.ndarray) -> None:
-        """A twentieth of a second of the simulation at these velocities, with no look at it.
-
-        Raises:
-            OpengatoError: the action is not five finite numbers.
-        """
-        velocity = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
-        if velocity.shape != (5,) or not np.isfinite(velocity).all():
-            raise OpengatoError(f"action {action!r} is not five finite numbers. Next: keep to the action space.")
+    def _move(self, velocity: np.ndarray) -> None:
         data, count = self.data, len(self._joints)
         actual = self.gripper_position()
         ahead = np.clip(self._position - actual, -_LEASH, _LEASH)
@@ -201,45 +153,17 @@ class RgbStackingEnv(gym.Env):
         data.ctrl[:count] = np.clip((wanted - data.act[:count]) * RATE, VELOCITY_LIMITS["min"], VELOCITY_LIMITS["max"])
         data.ctrl[count] = velocity[4] * GRIP
         mujoco.mj_step(self.model, data, self._substeps)
-        mujoco.mj_forward(self.model, data)  # positions as they are now, not one physics step ago
 
-    def _observe(self) -> dict[str, Any]:
+    def _sensed(self) -> dict[str, np.ndarray]:
         data = self.data
-        values = {
+        return {
             "joint_angles": data.qpos[self._joints],
             "joint_velocities": data.qvel[self._speeds],
             "gripper": np.array([data.qpos[self._drive], data.qvel[self._drive_speed], data.actuator_force[-1]]),
             "pinch_pose": np.array([*self.gripper_position(), self.gripper_yaw()]),
         }
-        observation: dict[str, Any] = {}
-        for name, value in values.items():
-            space = self._boxes[name]
-            observation[name] = np.clip(value.astype(np.float32), space.low, space.high)
-        for name, caster in self._casters.items():
-            observation[name] = caster.render(data)
-        return observation
-
-    def render(self) -> np.ndarray:
-        """A picture for people, uint8 [240, 320, 3]."""
-        if self._video is None:
-            self._video = VideoRenderer(self.model, 240, 320, "overview")
-        return self._video.frame(self.data)
-
-    def close(self) -> None:
-        if self._video is not None:
-            self._video.close()
-            self._video = None
 
     # What scripts and goals may know, and the agent may not.
-
-    def gripper_position(self) -> np.ndarray:
-        """Between the fingertips, metres, float64 [3]."""
-        return self.data.site_xpos[self._tip].copy()
-
-    def gripper_yaw(self) -> float:
-        """Of the hand about the vertical, radians; 0 when its fingers open along y."""
-        rotation = self.data.site_xmat[self._tip]
-        return float(np.arctan2(rotation[3], rotation[0]))
 
     def opening(self) -> float:
         """Between the fingers' pads, metres."""
@@ -250,47 +174,18 @@ class RgbStackingEnv(gym.Env):
         """Of the hand's drive, N·m; positive closes."""
         return float(self.data.actuator_force[-1])
 
-    def object_position(self, color: str) -> np.ndarray:
-        """Where an object's own frame is, metres, float64 [3]."""
-        return self.data.body(color).xpos.copy()
-
     def centre(self, color: str) -> np.ndarray:
         """Of an object's mass, metres, float64 [3]."""
         return self.data.body(color).xipos.copy()
 
     def corners(self, color: str) -> np.ndarray:
         """Corners of an object's convex hull, metres, float64 [n, 3]."""
-        geom = self.hulls[color]
+        geom = self.solids[color]
         mesh = self.model.geom_dataid[geom]
         begin = self.model.mesh_vertadr[mesh]
         own = self.model.mesh_vert[begin : begin + self.model.mesh_vertnum[mesh]].astype(np.float64)
         return own @ self.data.geom_xmat[geom].reshape(3, 3).T + self.data.geom_xpos[geom]
 
-    def height(self, color: str) -> float:
-        """How far an object is above where it lay at first, metres."""
-        return float(self.object_position(color)[2]) - self._ground[color]
-
-    def speed(self, color: str) -> float:
-        """Of an object, m/s."""
-        start = self.model.joint(color).dofadr[0]
-        return float(np.linalg.norm(self.data.qvel[start : start + 3]))
-
-    def horizontal_distance(self, one: str, other: str) -> float:
-        """Between two objects, metres."""
-        return float(np.linalg.norm((self.object_position(one) - self.object_position(other))[:2]))
-
-    def touching(self, one: str, other: str) -> bool:
-        """Whether two objects touch."""
-        return touching(self.data, self.hulls[one], self.hulls[other])
-
     def touches_basket(self, color: str) -> bool:
         """Whether an object touches floor or walls."""
-        return touching(self.data, self.hulls[color], self._basket)
-
-    def touched_by_fingers(self, color: str) -> bool:
-        """Whether any finger touches an object."""
-        return any(touching(self.data, self.hulls[color], finger) for finger in self._fingers)
-
-    def held(self, color: str) -> bool:
-        """Whether both fingers touch an object."""
-        return all(touching(self.data, self.hulls[color], finger) for finger in self._fingers)
+        return touching(self.data, self.solids[color], self._basket)

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from .env import GRIP, LOW, RATE, SPEED, TURN, RgbStackingEnv
+from opengato.envs.tabletop import RATE
+
+from .env import GRIP, LOW, SPEED, TURN, RgbStackingEnv
 from .shapes import Grasp, grasps, seat
 
 GAIN = 0.4  # share of the way to the point that one step covers, up to full speed
@@ -53,7 +55,7 @@ class StackExpert:
 
     def _take(self, env: RgbStackingEnv, color: str) -> np.ndarray:
         now = env.gripper_position()
-        others = [env.corners(other) for other in env.hulls if other != color]
+        others = [env.corners(other) for other in env.solids if other != color]
         ways = grasps(env.corners(color), env.centre(color), LOW[2], others)
         if not ways:
             return _steer(env, now + [0.0, 0.0, 0.05], env.gripper_yaw(), SPAN)

@@ -12,7 +12,7 @@ from opengato.evaluation.gallery.pages import write_pages
 from opengato.evaluation.gallery.visit import PICTURES, picture_file
 from opengato.evaluation.provenance import write_json
 from opengato.tasks import registry
-from opengato.training.provenance import code_hash
+from opengato.tasks.source import code_hash
 from opengato.training.workers import ProcessPool, core_count
 
 FACTS = "tasks.json"

@@ -70,7 +70,7 @@ def import_(config: ImportConfig) -> Path:
 
         found = read_minari(folder)
     else:
-        from opengato.training.exchange.lerobot import read_lerobot
+        from opengato.training.exchange.lerobot_read import read_lerobot
 
         found = read_lerobot(folder)
     metadata = {"demonstrator": f"{config.format} dataset {folder.name}", **found.facts}
@@ -91,7 +91,7 @@ def export(config: ExportConfig) -> Path:
         with _whole(out) as temporary:
             shutil.copytree(store.path / "data", temporary / "data")
         return out
-    from opengato.training.exchange.lerobot import write_lerobot
+    from opengato.training.exchange.lerobot_write import write_lerobot
 
     instruction, rate = _card_facts(config.task)
     rate = config.rate_hz or rate
