@@ -11,7 +11,6 @@ from typing import Any
 from gymnasium import spaces
 
 from opengato.agent.spec import Spec
-from opengato.envs.real.bodies import changeable
 from opengato.errors import UnknownNameError
 from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, load_agent
 from opengato.evaluation.provenance import commit, machine, write_json
@@ -36,7 +35,7 @@ Row = dict[str, Any]
 
 
 def kinds(card: Card) -> list[str]:
-    """What can go wrong with a body: a text knows no delay, and a game no mass."""
+    """What can go wrong with a body: a text knows no delay, and mass can be changed in MuJoCo alone."""
     env = card.make(evaluation=True)
     try:
         spec = Spec.from_env(env)
@@ -45,8 +44,8 @@ def kinds(card: Card) -> list[str]:
             found.append("noise")
         if spec.images:
             found.append("camera")
-        if isinstance(env.action_space, spaces.Box):
-            found += changeable(env)
+        if hasattr(getattr(env.unwrapped, "model", None), "body_mass") and isinstance(env.action_space, spaces.Box):
+            found += ["mass", "friction"]
         return [kind for kind in KINDS if kind in found]
     finally:
         env.close()

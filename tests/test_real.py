@@ -292,6 +292,12 @@ def test_sensors_err_and_the_body_changes() -> None:
     assert np.array_equal(again.reset(seed=3)[0]["picture"], first["picture"])  # all chance comes from the seeds
     still = Disturbed(Counting(), Disturbance(camera_shift=2), 20.0).reset(seed=0)[0]["picture"]
     assert np.argmax(still[0, :, 0]) == 5
+    heavy, light = blind_arm(), blind_arm()
+    Disturbed(heavy, Disturbance(mass=2.0, friction=0.5), 20.0)
+    assert heavy.model.body_mass.sum() == pytest.approx(2 * light.model.body_mass.sum())
+    assert heavy.model.geom_friction[0, 0] == pytest.approx(0.5 * light.model.geom_friction[0, 0])
+    with pytest.raises(OpengatoError, match="MuJoCo"):
+        Disturbed(Counting(), Disturbance(mass=2.0), 20.0)
 
 
 def test_an_episodes_end_is_never_skipped() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,7 +71,6 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
         render_mode: `rgb_array` or None.
     """
 
-    changeable = ("mass", "friction")
     camera = Camera(3.0, 0.0, -20.0)
     picture_size = (240, 320)  # rows, columns
 
@@ -86,7 +84,6 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
         self.observation_space: spaces.Dict
         self._client: Client | None = None
         self._steps = 0
-        self._factors: Mapping[str, float] = {}
 
     @property
     def client(self) -> Client:
@@ -103,29 +100,9 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
         # restored humanoid takes another path. A world loaded anew is exact and takes 3 to 30 ms.
         self.client.resetSimulation()
         self._build()
-        self._scale()
         self._begin()
         self._steps = 0
         return self._measure(), {}
-
-    def change_body(self, factors: Mapping[str, float]) -> None:
-        """From the next reset on, all masses and the friction of all contacts are these factors of what they were."""
-        self._factors = dict(factors)
-
-    def _scale(self) -> None:
-        mass, friction = (self._factors.get(name, 1.0) for name in self.changeable)
-        if mass == friction == 1.0:
-            return
-        # A contact's friction is the product of both sides'.
-        client, side = self.client, float(np.sqrt(friction))
-        for body in map(client.getBodyUniqueId, range(client.getNumBodies())):
-            for link in range(-1, client.getNumJoints(body)):
-                facts = client.getDynamicsInfo(body, link)
-                client.changeDynamics(body, link, lateralFriction=facts[1] * side)
-                if mass != 1.0 and facts[0] > 0:
-                    inertia = [each * mass for each in facts[2]]
-                    client.changeDynamics(body, link, mass=facts[0] * mass)
-                    client.changeDynamics(body, link, localInertiaDiagonal=inertia)
 
     def step(self, action: np.ndarray) -> tuple[dict[str, Any], float, bool, bool, dict[str, Any]]:
         values = np.asarray(action, dtype=np.float64)

@@ -6,14 +6,12 @@ element by a factor of its own, drawn evenly from 1 - share to 1 + share.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import mujoco
 import numpy as np
 
 FIELDS = ("body_mass", "dof_damping", "jnt_stiffness", "dof_armature", "geom_friction", "actuator_gear")
-WHOLE = {"body_mass": "mass", "dof_damping": "damping", "geom_friction": "friction", "actuator_gear": "gear"}
 
 
 class Bodies:
@@ -31,22 +29,16 @@ class Bodies:
         self._scratch = mujoco.MjData(model)
         self._standard = {name: np.array(getattr(model, name)) for name in (*FIELDS, "body_inertia")}
 
-    def draw(self, draws: np.random.RandomState, whole: Mapping[str, float]) -> dict[str, Any]:
-        """A new body, the same for any `whole`; tells the factors drawn, a list per field with one per element.
-
-        Args:
-            draws: of the factors.
-            whole: more factors, of all masses, damping, friction or gears of the body at once.
-        """
+    def draw(self, draws: np.random.RandomState) -> dict[str, Any]:
+        """A new body; tells the factors, a list per field with one per element."""
         told = {}
         for name in FIELDS:
             standard = self._standard[name]
             factors = draws.uniform(1 - self._share, 1 + self._share, len(standard))
             spread = factors.reshape(-1, *[1] * (standard.ndim - 1))
-            factor = whole.get(WHOLE.get(name, ""), 1.0)
-            getattr(self._model, name)[:] = standard * spread * factor
+            getattr(self._model, name)[:] = standard * spread
             if name == "body_mass":
-                self._model.body_inertia[:] = self._standard["body_inertia"] * factors[:, None] * factor
+                self._model.body_inertia[:] = self._standard["body_inertia"] * factors[:, None]
             told[name] = factors.tolist()
         mujoco.mj_setConst(self._model, self._scratch)  # what MuJoCo derives from masses at rest
         return {"body": told}

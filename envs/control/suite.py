@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import gymnasium
@@ -11,7 +10,7 @@ from dm_control import suite
 from dm_control.rl.control import PhysicsError
 from gymnasium import spaces
 
-from opengato.envs.control.bodies import WHOLE, Bodies
+from opengato.envs.control.bodies import Bodies
 from opengato.envs.planning.mujoco_state import put_back, take
 
 # The protocol of TD-MPC2 (Hansen et al. 2024, appendix "DMControl"), whose scores are the published reference.
@@ -75,8 +74,6 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         seen = spaces.Box(0, 255, (PICTURE, PICTURE, 3), np.uint8)
         self.observation_space = spaces.Dict({"camera": seen}) if pixels else self.state_space  # type: ignore[assignment]
         self._bodies = Bodies(self.physics.model.ptr, bodies) if bodies else None
-        self.changeable = tuple(WHOLE.values()) if bodies else ()
-        self._whole: Mapping[str, float] = {}
         self._caster: Any = None
         self._eye: Any = None
 
@@ -87,13 +84,8 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
 
     @property
     def model(self) -> Any:
-        """MuJoCo's model, whose masses and friction may be changed; None where every episode draws a body, which
-        `change_body` changes."""
+        """MuJoCo's model, whose masses and friction may be changed; None where every episode draws a body anyway."""
         return None if self._bodies else self.physics.model.ptr
-
-    def change_body(self, factors: Mapping[str, float]) -> None:
-        """Scale every body that is drawn from now on (see `Changeable`)."""
-        self._whole = dict(factors)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -101,7 +93,7 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         """Start an episode; the same seed gives the same start on every machine with the same MuJoCo."""
         super().reset(seed=seed)
         self._draws.seed(int(self.np_random.integers(2**32, dtype=np.uint32)))
-        told = self._bodies.draw(self._draws, self._whole) if self._bodies else {}
+        told = self._bodies.draw(self._draws) if self._bodies else {}
         return self._observe(self._suite.reset()), told
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
