@@ -11,6 +11,7 @@ from typing import Any
 from gymnasium import spaces
 
 from opengato.agent.spec import Spec
+from opengato.envs.real.physique import physique_of
 from opengato.errors import UnknownNameError
 from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, load_agent
 from opengato.evaluation.provenance import commit, machine, write_json
@@ -35,7 +36,7 @@ Row = dict[str, Any]
 
 
 def kinds(card: Card) -> list[str]:
-    """What can go wrong with a body: a text knows no delay, and mass can be changed in MuJoCo alone."""
+    """What can go wrong with a body: a text knows no delay, and mass is changed where there is a body."""
     env = card.make(evaluation=True)
     try:
         spec = Spec.from_env(env)
@@ -44,8 +45,9 @@ def kinds(card: Card) -> list[str]:
             found.append("noise")
         if spec.images:
             found.append("camera")
-        if hasattr(getattr(env.unwrapped, "model", None), "body_mass") and isinstance(env.action_space, spaces.Box):
-            found += ["mass", "friction"]
+        physique = physique_of(env)
+        if physique and isinstance(env.action_space, spaces.Box):  # what only draws a scene has bodies too
+            found += physique.can
         return [kind for kind in KINDS if kind in found]
     finally:
         env.close()

@@ -20,7 +20,9 @@ from opengato.tasks import registry
         ("arm/lift-red", ["delay", "noise", "mass", "friction", "camera", "dropped"]),
         ("caption/scene", ["noise", "camera"]),
         ("control/cartpole-balance", ["delay", "noise", "mass", "friction", "dropped"]),
-        ("control-large/walker-walk", ["delay", "noise", "dropped"]),  # every episode has another body anyway
+        ("control-large/walker-walk", ["delay", "noise", "mass", "friction", "dropped"]),
+        ("bullet/hopper", ["delay", "noise", "mass", "friction", "dropped"]),
+        ("gridworld/go-to-local", ["delay", "dropped"]),
     ],
 )
 def test_what_can_go_wrong(task: str, wrong: list[str]) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pybullet
 from gymnasium import spaces
 
+from opengato.envs.bullet.physique import BulletBody
 from opengato.errors import ObservationError, OpengatoError
 
 SKY = (205, 220, 235)
@@ -73,6 +74,7 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
 
     camera = Camera(3.0, 0.0, -20.0)
     picture_size = (240, 320)  # rows, columns
+    geared = True  # an action is the force of motors
 
     def __init__(self, rate_hz: float, substeps: int, max_steps: int, render_mode: str | None = None) -> None:
         if render_mode not in (None, "rgb_array"):
@@ -82,6 +84,7 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
         self.rate_hz, self.substeps, self.max_steps = rate_hz, substeps, max_steps
         self.action_space: spaces.Box
         self.observation_space: spaces.Dict
+        self.physique = BulletBody(self.geared)
         self._client: Client | None = None
         self._steps = 0
 
@@ -100,6 +103,7 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
         # restored humanoid takes another path. A world loaded anew is exact and takes 3 to 30 ms.
         self.client.resetSimulation()
         self._build()
+        self.physique.take(self.client)
         self._begin()
         self._steps = 0
         return self._measure(), {}
@@ -111,7 +115,7 @@ class BulletEnv(gymnasium.Env[dict[str, Any], np.ndarray]):
                 f"action {action!r} must be {self.action_space.shape} finite numbers. Next: check the policy."
             )
         values = np.clip(values, -1.0, 1.0)
-        self._apply(values)
+        self._apply(self.physique.gear * values)
         self.client.stepSimulation()
         self._steps += 1
         observation = self._measure()

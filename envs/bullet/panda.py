@@ -38,6 +38,7 @@ class PandaEnv(BulletEnv):
     """
 
     camera = Camera(1.0, 118.0, -32.0)
+    geared = False
     tolerance = 0.02  # metres
     hold_steps = 10
 

@@ -12,6 +12,7 @@ from gymnasium import spaces
 
 from opengato.envs.control.bodies import Bodies
 from opengato.envs.planning.mujoco_state import put_back, take
+from opengato.envs.real.mujoco_body import MujocoBody
 
 # The protocol of TD-MPC2 (Hansen et al. 2024, appendix "DMControl"), whose scores are the published reference.
 ACTION_REPEAT = 2
@@ -74,6 +75,7 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         seen = spaces.Box(0, 255, (PICTURE, PICTURE, 3), np.uint8)
         self.observation_space = spaces.Dict({"camera": seen}) if pixels else self.state_space  # type: ignore[assignment]
         self._bodies = Bodies(self.physics.model.ptr, bodies) if bodies else None
+        self.physique = MujocoBody(self.physics.model.ptr)
         self._caster: Any = None
         self._eye: Any = None
 
@@ -82,18 +84,17 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         """dm_control's `Physics`, for demonstrators and renderers."""
         return self._suite.physics
 
-    @property
-    def model(self) -> Any:
-        """MuJoCo's model, whose masses and friction may be changed; None where every episode draws a body anyway."""
-        return None if self._bodies else self.physics.model.ptr
-
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; the same seed gives the same start on every machine with the same MuJoCo."""
         super().reset(seed=seed)
         self._draws.seed(int(self.np_random.integers(2**32, dtype=np.uint32)))
-        told = self._bodies.draw(self._draws) if self._bodies else {}
+        told: dict[str, Any] = {}
+        if self._bodies:
+            self.physique.restore()
+            told = self._bodies.draw(self._draws)
+            self.physique.take(self.physics.model.ptr)
         return self._observe(self._suite.reset()), told
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

@@ -11,6 +11,7 @@ from dm_control.composer.observation.observable import MJCFCamera
 from dm_control.manipulation.shared import registry
 from gymnasium import spaces
 
+from opengato.envs.real.mujoco_body import MujocoBody
 from opengato.errors import UnknownNameError
 
 TIME_LIMIT_S = 10.0  # dm_control's own
@@ -53,6 +54,9 @@ class Manipulation(gymnasium.Env[Observation, np.ndarray]):
         self.name, self.render_mode = name, render_mode
         self._draws = np.random.RandomState(0)
         self._task = composer.Environment(task, TIME_LIMIT_S, random_state=self._draws)
+        self.physique = physique = MujocoBody()
+        # The scene is built anew for every episode.
+        self._task.add_extra_hook("after_compile", lambda physics, _: physique.take(physics.model.ptr))
         native = self._task.action_spec()
         self._low, self._high = native.minimum.astype(np.float64), native.maximum.astype(np.float64)
         self.action_space = spaces.Box(-1.0, 1.0, native.shape, np.float32)
@@ -76,7 +80,7 @@ class Manipulation(gymnasium.Env[Observation, np.ndarray]):
         super().reset(seed=seed)
         self._draws.seed(int(self.np_random.integers(2**32, dtype=np.uint32)))
         now = self._task.reset()
-        self._casters = {}  # the scene is built anew for every episode
+        self._casters = {}  # of the scene that was
         return self._observe(now), {}
 
     def step(self, action: np.ndarray) -> tuple[Observation, float, bool, bool, dict[str, Any]]:

@@ -27,10 +27,10 @@ class Disturbance:
         noise: standard deviation of sensor noise, as a share of a signal's range (of 255 in pictures).
         camera_shift: pixels by which every picture is moved to the right, as by a camera that was knocked.
         lag_ms: time constant of the actuators.
-        mass, friction, damping, gear: factors of masses, friction, joint damping and the actuators' gear (MuJoCo
-            bodies).
+        mass, friction, damping, gear: factors of masses, friction, joint damping and the actuators' gear, where the
+            environment's body can be changed (`physique.py`).
         light: factor of the pictures' brightness.
-        texture: by how much, of 1, each colour of each part of the scene may be off (MuJoCo bodies).
+        texture: by how much, of 1, each colour of each part of the scene may be off (as above).
         delays_ms: per entry of the observation (a name or a pattern) how much older than the rest it is.
         seed: of all chance.
     """
@@ -122,40 +122,6 @@ class Lag:
         """What they do, float64."""
         self._moved = self._moved + self._share * (np.asarray(wanted, np.float64) - self._moved)
         return self._moved
-
-
-class Body:
-    """A MuJoCo model whose masses, friction, damping, gears and colours can be changed, and changed again.
-
-    Args:
-        env: any environment; one without a MuJoCo model can be left as it is, and nothing else.
-    """
-
-    def __init__(self, env: Any) -> None:
-        self._env, self._kept = env, dict[str, np.ndarray]()
-
-    def change(self, disturbance: Disturbance, rng: np.random.Generator) -> None:
-        """Make the body what the disturbance says, from what it was at first.
-
-        Raises:
-            OpengatoError: a change is asked for and there is no MuJoCo model.
-        """
-        factors = {
-            "body_mass": disturbance.mass, "body_inertia": disturbance.mass, "geom_friction": disturbance.friction,
-            "dof_damping": disturbance.damping, "actuator_gear": disturbance.gear,
-        }  # fmt: skip
-        if not self._kept and not disturbance.texture and all(factor == 1.0 for factor in factors.values()):
-            return
-        model: Any = getattr(self._env.unwrapped, "model", None)
-        if model is None or not hasattr(model, "body_mass"):
-            raise OpengatoError("mass, friction, damping, gear and texture can be changed for MuJoCo bodies only.")
-        if not self._kept:
-            self._kept = {name: getattr(model, name).copy() for name in (*factors, "geom_rgba")}
-        for name, factor in factors.items():
-            getattr(model, name)[:] = self._kept[name] * factor
-        colors = self._kept["geom_rgba"].copy()
-        colors[:, :3] += disturbance.texture * rng.uniform(-1, 1, (len(colors), 3))
-        model.geom_rgba[:] = np.clip(colors, 0, 1)
 
 
 class Sensors:

@@ -8,7 +8,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.real.disturb import Body, Disturbance, Lag, Line, Sensors
+from opengato.envs.real.disturb import Disturbance, Lag, Line, Sensors
+from opengato.envs.real.physique import Body
 from opengato.envs.real.spread import Spread
 
 RATE_HZ = 20.0  # of a task whose card names no rate, where delays need one

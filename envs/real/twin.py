@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.real.disturb import Body, Disturbance, Lag, Line, Sensors
+from opengato.envs.real.disturb import Disturbance, Lag, Line, Sensors
+from opengato.envs.real.physique import Body
 from opengato.envs.real.robot import Reading, Signal, signals_of
 from opengato.envs.real.safety import Limits
 from opengato.envs.real.wire import receive, send

@@ -6,6 +6,7 @@ import mujoco
 import numpy as np
 from dm_robotics.moma.models.robots.robot_arms.sawyer_constants import VELOCITY_LIMITS
 
+from opengato.envs.real.mujoco_body import MujocoBody
 from opengato.envs.tabletop import RATE, Tabletop, box, scattered, touching
 from opengato.errors import UnknownNameError
 
@@ -78,6 +79,7 @@ class RgbStackingEnv(Tabletop):
         self.render_mode = render_mode
         self._views = CAMERAS if cameras else ()
         self.ids: tuple[str, ...] = ()
+        self.physique = MujocoBody()
         self._load(tuple(self._objects[:3]) if self._objects else known[triplet])
         limits = self.model.jnt_range[[self.model.joint(name).id for name in ARM_JOINTS]]
         fastest = 2 * np.array(VELOCITY_LIMITS["max"])
@@ -96,7 +98,9 @@ class RgbStackingEnv(Tabletop):
             return
         self.ids = ids
         cameras = {f"camera_{name.rsplit('_', 1)[1]}": f"base/{name}" for name in self._views}
-        self._enter(build(ids), ARM_JOINTS, f"{HAND}pinch_site", cameras, SEEN_BY_AGENT)
+        model = build(ids)
+        self.physique.take(model)
+        self._enter(model, ARM_JOINTS, f"{HAND}pinch_site", cameras, SEEN_BY_AGENT)
         self._steering = Steering(self.model)
         drive = self.model.joint(f"{HAND}left_driver_joint")
         self._drive, self._drive_speed = int(drive.qposadr[0]), int(drive.dofadr[0])
