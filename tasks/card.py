@@ -25,6 +25,7 @@ EXTRA_MODULES: dict[str, tuple[str, ...]] = {
     "metaworld": ("metaworld",),
     "robotics": ("gymnasium_robotics",),
     "doom": ("vizdoom",),
+    "lab2d": ("dmlab2d",),
     "procgen": ("procgen", "gym3", "cffi"),
     "rgb-stacking": ("dm_robotics",),
 }

@@ -13,7 +13,9 @@ from opengato.envs.procgen import make
 from opengato.envs.procgen.env import LEVELS
 from opengato.envs.procgen.explorer import Explorer
 from opengato.envs.procgen.facts import ACTIONS
+from opengato.envs.procgen.search import BOSS, Search
 from opengato.envs.procgen.simulator import NO_OP, Simulator, games
+from opengato.envs.procgen.things import HEALTH, KIND, Reader, X, Y, kinds
 from opengato.errors import MissingExtraError, UnknownNameError
 from opengato.tasks import card as cards
 
@@ -21,7 +23,7 @@ CARDS = tasks.find("procgen/*")
 needs_procgen = pytest.mark.skipif(not CARDS[0].available, reason=f"missing: {', '.join(CARDS[0].missing)}")
 
 
-def play(game: str, steps: int, demonstrator: Explorer | None, seed: int = 0) -> tuple[list[int], float, bool]:
+def play(game: str, steps: int, demonstrator: Explorer | Search | None, seed: int = 0) -> tuple[list[int], float, bool]:
     """Actions, return and success of a demonstrator, or of acting at random."""
     env = make(game, max_steps=steps)
     env.action_space.seed(seed)
@@ -169,3 +171,63 @@ def test_explorer_reaches_the_cheese() -> None:
     actions, total, success = play("maze", 500, Explorer(), seed=2)
     assert (total, success) == (10.0, True)
     assert len(actions) < 200
+
+
+@needs_procgen
+def test_things_are_read_from_a_state() -> None:
+    simulator = Simulator("bossfight", 0)
+    reader = Reader(simulator.state())
+    before = reader.things(simulator.state())
+    assert kinds(before)[0] == 0
+    assert (kinds(before) == BOSS).sum() == 1
+    assert 1 <= before[kinds(before) == BOSS, HEALTH][0] <= 45
+    for _ in range(4):
+        simulator.act(7)
+    after = reader.things(simulator.state())
+    assert after[0, X] > before[0, X], "to the right"
+    assert after[0, Y] == pytest.approx(before[0, Y], abs=0.1)
+    assert kinds(after).dtype == np.int32
+    assert 0 < KIND < HEALTH
+
+
+@needs_procgen
+def test_search_only_reads_the_game_and_repeats_itself() -> None:
+    env = make("plunder")
+    observation, _ = env.reset(seed=1)
+    demonstrator = Search(steps=100, horizon=15)
+    demonstrator.reset(env)
+    for step in range(5):
+        state = env.simulator.state()
+        action = demonstrator.act(observation)
+        assert demonstrator.act(observation) == action
+        assert env.simulator.state() == state
+        observation, *_ = env.step((action + step // 4) % env.action_space.n)  # the last one is not its own
+    assert env.action_space.contains(demonstrator.act(observation))
+    assert play("bigfish", 6, Search(steps=100)) == play("bigfish", 6, Search(steps=100))
+
+
+@needs_procgen
+def test_search_eats_and_is_not_eaten() -> None:
+    assert play("bigfish", 150, Search(steps=200), seed=1)[1] >= 3
+
+
+@needs_procgen
+@pytest.mark.parametrize("game", ["heist", "leaper", "caveflyer", "miner"])
+def test_explorer_completes_what_needs_more_than_a_way(game: str) -> None:
+    assert play(game, 500, Explorer(), seed=4)[2]
+
+
+@needs_procgen
+def test_explorer_ends_where_the_end_is_one_step_away() -> None:
+    env = make("maze")
+    observation, _ = env.reset(seed=2)
+    first = Explorer()
+    first.reset(env)
+    terminated, before, action = False, env.simulator.state(), np.int64(0)
+    while not terminated:
+        before, action = env.simulator.state(), first.act(observation)
+        observation, _, terminated, _, _ = env.step(action)
+    env.simulator.put_back(before)
+    second = Explorer()
+    second.reset(env)
+    assert second.act(observation) == action

@@ -64,7 +64,7 @@ def test_listing_imports_no_simulator_and_is_quick() -> None:
     code = (
         "import sys, json; from opengato.tasks import registry; n = len(registry.find('*'));"
         "heavy = [m for m in ('torch', 'mujoco', 'dm_control', 'minigrid', 'ale_py', 'pybullet', 'metaworld',"
-        "'procgen') if m in sys.modules]; print(json.dumps([n, heavy]))"
+        "'procgen', 'dmlab2d') if m in sys.modules]; print(json.dumps([n, heavy]))"
     )
     begun = time.monotonic()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -30,6 +30,7 @@ SIMULATORS = {
     "ale_py": "ale-py",
     "chitchat_dataset": "chitchat-dataset",
     "dm_control": "dm-control",
+    "dmlab2d": "dmlab2d",
     "easy_vqa": "easy-vqa",
     "gymnasium": "gymnasium",
     "gymnasium_robotics": "gymnasium-robotics",

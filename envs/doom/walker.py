@@ -17,10 +17,8 @@ from opengato.envs.doom.script import DEEPEST, Script, Thing, first_turn, wrap
 CELL = 16.0  # map units
 RADIUS = 17.0  # of a marine, and a bit
 CLOSE = 40.0  # nearer to a wall than this is a detour of its own
-AHEAD = 240.0  # map units of the way that is walked in a straight line, where there is room
 STRAIGHT, SHARP = 5.0, 50.0  # degrees off: below, walk on; above, turn on the spot
 REPLAN, ARRIVED = 4, 24.0  # a way is thought out anew after so many steps, or so near to the place that was aimed at
-POISON_REACH = 48.0
 NEIGHBOURS = ((0, 1, 1.0), (1, 0, 1.0), (1, 1, 2**0.5), (1, -1, 2**0.5))
 
 
@@ -67,19 +65,22 @@ class FloorPlan:
         apart = np.abs(self.centres - place).sum(axis=1)
         return int(np.where(self.free, apart, np.inf).argmin())
 
-    def spread(self, start: np.ndarray, avoid: Sequence[np.ndarray] = ()) -> tuple[np.ndarray, np.ndarray]:
+    def spread(
+        self, start: np.ndarray, avoid: Sequence[np.ndarray] = (), reach: float = 48.0
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The shortest ways from a place to all cells.
 
         Args:
             start: where from.
-            avoid: places that are walked around, within `POISON_REACH`, where that can be done.
+            avoid: places that are walked around where that can be done.
+            reach: how far around, map units.
 
         Returns:
             The length of the way to each cell, inf where none leads, and the cell before it on that way.
         """
         price = 1.0 + 2.0 * (self.room < CLOSE)
         for place in avoid:
-            price = price + 20.0 * (np.hypot(*(self.centres - place).T) < POISON_REACH)
+            price = price + 20.0 * (np.hypot(*(self.centres - place).T) < reach)
         cost = self.ways * (price[self.first] + price[self.second]) / 2
         size = len(self.centres)
         graph = sparse.csr_matrix((cost, (self.first, self.second)), shape=(size, size))
@@ -88,8 +89,8 @@ class FloorPlan:
         )
         return lengths, before
 
-    def clear(self, start: np.ndarray, end: np.ndarray, avoid: Sequence[np.ndarray] = ()) -> bool:
-        """Whether a straight way between two places has room."""
+    def clear(self, start: np.ndarray, end: np.ndarray, avoid: Sequence[np.ndarray] = (), reach: float = 48.0) -> bool:
+        """Whether a straight way between two places has room, and is `reach` away from places to avoid."""
         points = np.linspace(start, end, 2 + int(np.hypot(*(end - start)) / (CELL / 2)))
         cells = ((points - self.low) / CELL).astype(int)
         if (cells < 0).any() or (cells >= self.shape).any():
@@ -97,7 +98,7 @@ class FloorPlan:
         free = self.free.reshape(self.shape)[cells[:, 0], cells[:, 1]]
         # The first stretch does not count: a marine who has slid to a wall must get away from it.
         near = np.hypot(*(points - start).T) < 1.5 * CELL
-        away = all(np.hypot(*(points - place).T).min() > POISON_REACH for place in avoid)
+        away = all(np.hypot(*(points - place).T).min() > reach for place in avoid)
         return bool((free | near).all()) and away
 
 
@@ -106,6 +107,8 @@ class Walker(Script):
 
     wanted: frozenset[str] = frozenset({"GreenArmor"})
     shunned: frozenset[str] = frozenset()
+    ahead = 240.0  # map units of the way that is walked in a straight line, where there is room
+    reach = 48.0  # map units that are left around what is shunned
     _plans: dict[str, FloorPlan] = {}
 
     def reset(self, env: Any) -> None:
@@ -137,7 +140,7 @@ class Walker(Script):
 
     def _next(self, goals: Sequence[Thing], avoid: Sequence[np.ndarray]) -> np.ndarray:
         """The farthest place on the way to the nearest goal to which a straight line leads."""
-        lengths, before = self.plan.spread(self.place, avoid)
+        lengths, before = self.plan.spread(self.place, avoid, self.reach)
         cells = [self.plan.cell(goal.place) for goal in goals]
         near = int(np.argmin([lengths[cell] for cell in cells]))
         self._goal = goals[near].id
@@ -148,7 +151,7 @@ class Walker(Script):
             way.append(self.plan.centres[cell])
             cell = int(before[cell])
         for place in way:
-            if np.hypot(*(place - self.place)) < AHEAD and self.plan.clear(self.place, place, avoid):
+            if np.hypot(*(place - self.place)) < self.ahead and self.plan.clear(self.place, place, avoid, self.reach):
                 return place
         return way[-1]
 
@@ -158,3 +161,10 @@ class Gatherer(Walker):
 
     wanted = frozenset({"Medikit", "CustomMedikit"})
     shunned = frozenset({"Poison"})
+
+
+class CarefulGatherer(Gatherer):
+    """The same in a maze, where poison may lie in any passage: shorter straight ways, farther around it."""
+
+    ahead = 120.0
+    reach = 64.0

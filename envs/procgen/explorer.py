@@ -7,24 +7,21 @@ After the idea of Go-Explore (Ecoffet et al. 2019): remember how to come to ever
 from __future__ import annotations
 
 import hashlib
-import re
-import struct
 from collections import deque
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .simulator import NO_OP, Simulator
+from .things import VX, VY, Reader, X, Y
 
 HOLD = 0.25  # chance, step by step, that an action drawn at random is let go of
 LEAST = 1000  # steps of an exploration
+PACE = (2.0, 1.0)  # speeds that are told apart along one of the game's units of it, across and upwards
 ROAM = 16  # steps from a place that was gone back to
 CELLS = 2.0  # places along one of the game's own units of length
-# A state holds two generators of random numbers as texts, each after its length, eight bytes apart. Some 32-bit numbers
-# after them it tells of the game's things: how many there are, and where the first one is, which is the player.
-TEXT, NUMBER, GAP = re.compile(rb"[0-9 ]{3000,}"), 4, 8
-THINGS = 16
 
 
 @dataclass(frozen=True)
@@ -58,10 +55,13 @@ class Explorer:
     Args:
         steps: of the simulator per exploration, at most; 1000 steps cost some 0.15 s.
         more: of the steps up to the first completion, how many are spent on finding shorter ways.
+        focus: chance that only the places with the most points are set out from.
+        rise: units of length that a place must be higher by to be preferred by a factor of e; 0 to not look at heights.
     """
 
-    def __init__(self, steps: int = 12_000, more: float = 0.5) -> None:
-        self.steps, self.more = steps, more
+    def __init__(self, steps: int = 12_000, more: float = 0.5, focus: float = 0.0, rise: float = 0.0) -> None:
+        self.steps, self.more, self.focus, self.rise = steps, more, focus, rise
+        self.hold, self.roam = HOLD, ROAM
 
     def reset(self, env: Any) -> None:
         """Look at a `Procgen`, wrapped or not."""
@@ -69,9 +69,7 @@ class Explorer:
         self._simulator = Simulator(self.env.game, self.env.level)
         state = self.env.simulator.state()
         self._rng = np.random.default_rng(int.from_bytes(hashlib.sha256(state).digest()[:8], "little"))
-        text = TEXT.search(state)
-        assert text is not None, "a state of another version of Procgen"
-        self._text = text.start()
+        self._reader = Reader(state)
         self._budget = self.steps
         self._way: deque[int] = deque()
         self._asked = self._expected = b""
@@ -99,9 +97,14 @@ class Explorer:
         self._visits = {self._cell(now, 0.0): 0}
         best, richest, limit, spent = None, first, float(self._budget), 0
         self._budget = max(self._budget // 2, LEAST)
-        while spent < limit:
+        while spent < limit and (best is None or best.steps > 1):
             cells = list(self._places)
+            if self.focus and self._rng.random() < self.focus:
+                cells = [cell for cell in cells if cell[-1] >= richest.points]
             chance = np.asarray([1 / (1 + self._visits[cell]) for cell in cells])
+            if self.rise:
+                high = np.asarray([cell[1] for cell in cells]) / CELLS
+                chance *= np.exp((high - high.max()) / self.rise)
             cell = cells[int(self._rng.choice(len(cells), p=chance / chance.sum()))]
             self._visits[cell] += 1
             found, end, steps = self._roam(self._places[cell], best)
@@ -116,9 +119,9 @@ class Explorer:
         """Act at random from a place: a place that was not known, the end if it is nearer than `best`, steps."""
         game, actions, points, new = self._simulator, list[int](), begin.points, None
         game.put_back(begin.state)
-        while len(actions) < ROAM and (best is None or begin.steps + len(actions) + 1 < best.steps):
+        while len(actions) < self.roam and (best is None or begin.steps + len(actions) + 1 < best.steps):
             action = int(self._rng.integers(len(self.env.actions)))
-            for _ in range(int(self._rng.geometric(HOLD))):
+            for _ in range(int(self._rng.geometric(self.hold))):
                 actions.append(action)
                 reward, over = game.act(self.env.actions[action])
                 points += reward
@@ -136,13 +139,15 @@ class Explorer:
                         new = self._places[cell]
         return new, None, len(actions)
 
-    def _cell(self, state: bytes, points: float) -> tuple[int, int, int, float]:
-        """Where the player is, what it has brought, and how many keys are left where there are keys to take."""
-        at = self._text
-        for _ in range(2):
-            at += int.from_bytes(state[at - NUMBER : at], "little") + GAP
-        things, x, y = struct.unpack_from("<iff", state, at - GAP + NUMBER * THINGS)
-        return int(x * CELLS), int(y * CELLS), things if self.env.game == "heist" else 0, points
+    def _cell(self, state: bytes, points: float) -> tuple[int, int, Hashable, float]:
+        """Where the player is and what it has brought; and how many keys are left where there are keys to take, or how
+        fast it is where it climbs."""
+        things = self._reader.things(state)
+        x, y = float(things[0, X]), float(things[0, Y])
+        what: Hashable = len(things) if self.env.game == "heist" else 0
+        if self.rise:  # from a place in mid-air other places are reached by speed
+            what = (round(PACE[0] * float(things[0, VX])), round(PACE[1] * float(things[0, VY])))
+        return int(x * CELLS), int(y * CELLS), what, points
 
     def _actions(self, end: Place) -> list[int]:
         """From the start to a place."""
@@ -152,3 +157,11 @@ class Explorer:
             parts.append(place.actions)
             place = place.before
         return [action for part in reversed(parts) for action in part]
+
+
+class Climber(Explorer):
+    """Explores a tower: it prefers what is high and what has the most points, holds on longer, and needs more steps."""
+
+    def __init__(self, steps: int = 30_000, more: float = 0.5, focus: float = 0.7, rise: float = 4.0) -> None:
+        super().__init__(steps, more, focus, rise)
+        self.hold, self.roam = 0.12, 30

@@ -77,6 +77,7 @@ SHOWN: dict[str, str] = {
     "defend-the-center": "shooter:Turret",
     "defend-the-line": "shooter:Turret",
     "health-gathering": "walker:Gatherer",
+    "health-gathering-supreme": "walker:CarefulGatherer",
     "my-way-home": "walker:Walker",
     "predict-position": "shooter:Rocketeer",
     "rocket-basic": "shooter:RocketStepper",

@@ -55,8 +55,14 @@ GOALS = {
     "ninja": "the mushroom is reached",
 }
 HELD_OUT = ("heist",)
-# With a demonstrator: those on which it was measured.
-EXPLORED = ("coinrun", "jumper", "maze", "ninja")
+# Who shows a game: what reaches a place is found by exploring the level, what pays all along by trying plans.
+EXPLORED = ("caveflyer", "coinrun", "heist", "jumper", "leaper", "maze", "miner", "ninja")
+SEARCHED = ("bigfish", "bossfight", "chaser", "dodgeball", "fruitbot", "plunder", "starpilot")
+SHOWN = {
+    **dict.fromkeys(EXPLORED, "explorer:Explorer"),
+    "climber": "explorer:Climber",
+    **dict.fromkeys(SEARCHED, "search:Search"),
+}
 
 
 def make_game(game: str, **kwargs: Any) -> Any:
@@ -75,7 +81,7 @@ for _game in world("procgen"):
         tags=("game", "pixels", "discrete", *(("navigation",) if _game in GOALS else ())),
         rate_hz=15,
         success=GOALS.get(_game),
-        demonstrator="opengato.envs.procgen.explorer:Explorer" if _game in EXPLORED else None,
+        demonstrator=f"opengato.envs.procgen.{SHOWN[_game]}" if _game in SHOWN else None,
         extra="procgen",
         evaluation_kwargs={"split": "test"},
     )(partial(make_game, _game))
