@@ -61,7 +61,7 @@ class Explorer:
 
     def __init__(self, steps: int = 12_000, more: float = 0.5, focus: float = 0.0, rise: float = 0.0) -> None:
         self.steps, self.more, self.focus, self.rise = steps, more, focus, rise
-        self.hold, self.roam = HOLD, ROAM
+        self.hold, self.roam, self.clock = HOLD, ROAM, 0
 
     def reset(self, env: Any) -> None:
         """Look at a `Procgen`, wrapped or not."""
@@ -93,8 +93,8 @@ class Explorer:
     def _explore(self, now: bytes) -> list[int]:
         """The shortest way found to the end, else to the place found last; at least one action."""
         first = Place(now, 0, 0.0, None, ())
-        self._places = {self._cell(now, 0.0): first}
-        self._visits = {self._cell(now, 0.0): 0}
+        self._places = {self._cell(now, 0.0, 0): first}
+        self._visits = {self._cell(now, 0.0, 0): 0}
         best, richest, limit, spent = None, first, float(self._budget), 0
         self._budget = max(self._budget // 2, LEAST)
         while spent < limit and (best is None or best.steps > 1):
@@ -130,7 +130,7 @@ class Explorer:
                     nearer = game.completed() and (best is None or steps < best.steps)
                     return new, Place(b"", steps, points, begin, tuple(actions)) if nearer else None, len(actions)
                 state = game.state()
-                cell = self._cell(state, points)
+                cell = self._cell(state, points, steps)
                 known = self._places.get(cell)
                 if known is None or steps < known.steps:
                     self._places[cell] = Place(state, steps, points, begin, tuple(actions))
@@ -139,14 +139,16 @@ class Explorer:
                         new = self._places[cell]
         return new, None, len(actions)
 
-    def _cell(self, state: bytes, points: float) -> tuple[int, int, Hashable, float]:
+    def _cell(self, state: bytes, points: float, steps: int) -> tuple[int, int, Hashable, float]:
         """Where the player is and what it has brought; and how many keys are left where there are keys to take, or how
-        fast it is where it climbs."""
+        fast it is where it climbs, or how late it is where all else moves."""
         things = self._reader.things(state)
         x, y = float(things[0, X]), float(things[0, Y])
         what: Hashable = len(things) if self.env.game == "heist" else 0
         if self.rise:  # from a place in mid-air other places are reached by speed
             what = (round(PACE[0] * float(things[0, VX])), round(PACE[1] * float(things[0, VY])))
+        if self.clock:  # … and what moves has gone on
+            what = steps // self.clock
         return int(x * CELLS), int(y * CELLS), what, points
 
     def _actions(self, end: Place) -> list[int]:
@@ -165,3 +167,15 @@ class Climber(Explorer):
     def __init__(self, steps: int = 30_000, more: float = 0.5, focus: float = 0.7, rise: float = 4.0) -> None:
         super().__init__(steps, more, focus, rise)
         self.hold, self.roam = 0.12, 30
+
+
+class Leaper(Explorer):
+    """Explores where everything else moves: the same place some steps later is another one.
+
+    Args:
+        clock: so many steps later.
+    """
+
+    def __init__(self, steps: int = 30_000, more: float = 0.5, clock: int = 10) -> None:
+        super().__init__(steps, more)
+        self.clock = clock
