@@ -119,8 +119,7 @@ class Card:
         extra = self.extra or ""
         if self.missing and not self.missing_modules:
             return EXTRA_LIBRARIES[extra][1]
-        packages = WITHOUT_DEPENDENCIES.get(extra)
-        return f"pip install --no-deps {shlex.join(packages)}" if packages else f"pip install 'opengato[{extra}]'"
+        return install_command(extra)
 
     @property
     def available(self) -> bool:
@@ -171,3 +170,9 @@ class FunctionDemonstrator:
 
     def act(self, observation: Any) -> Any:
         return self.function(observation, self.env)
+
+
+def install_command(extra: str) -> str:
+    """What brings an extra's packages."""
+    packages = WITHOUT_DEPENDENCIES.get(extra)
+    return f"pip install --no-deps {shlex.join(packages)}" if packages else f"pip install 'opengato[{extra}]'"

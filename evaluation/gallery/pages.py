@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from opengato.evaluation.gallery.visit import PICTURES, picture_file
 from opengato.evaluation.listing import rows
 from opengato.evaluation.report.words import number
-from opengato.tasks.card import Card
+from opengato.tasks.card import Card, install_command
 
 HERE = Path(__file__).resolve().parent
 NO_EDITS = "<!-- made by `opengato gallery`; change the task's card instead -->"
@@ -54,7 +54,7 @@ def _markdown(family: str, members: Sequence[dict[str, Any]]) -> str:
     """A family: its bodies with their specs, then its tasks as a table."""
     lines = [NO_EDITS, f"# `{family}`", ""]
     extra = next((entry["extra"] for entry in members if entry["extra"]), None)
-    lines += [f"{len(members)} tasks. " + (f"Needs `pip install 'opengato[{extra}]'`." if extra else ""), ""]
+    lines += [f"{len(members)} tasks. " + (f"Needs `{install_command(extra)}`." if extra else ""), ""]
     bodies: dict[str, list[dict[str, Any]]] = {}
     for entry in members:
         bodies.setdefault(_body(entry), []).append(entry)
