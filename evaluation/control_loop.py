@@ -134,8 +134,9 @@ class ControlLoop:
         if reading.info.get("over"):
             self._close(report, reading)
             return
-        report.age_ms.append(1e3 * (arrived - reading.captured_at))
-        if report.age_ms[-1] > 1e3 * self.max_age_s:
+        age_s = arrived - reading.captured_at
+        report.age_ms.append(1e3 * age_s)
+        if age_s > self.max_age_s:
             report.stale += 1
             self._late(report, "a stale reading")
             return
@@ -144,7 +145,7 @@ class ControlLoop:
             report.unthought += 1
             self._late(report, "no action thought of in time")
             return
-        sent = self._send(self.safety(action, reading.values))
+        sent = self._send(self.safety(action, reading.values, age_s))
         report.latency_ms.append(1e3 * (time.monotonic() - arrived))
         report.actions += 1
         report.met += report.latency_ms[-1] <= 1e3 * period

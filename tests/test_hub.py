@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from opengato.agent import Agent, hub
+from opengato.agent import Agent, hub, shipped
 from opengato.agent.config import preset
 from opengato.cli import main
-from opengato.errors import OpengatoError
+from opengato.errors import OpengatoError, UnknownNameError
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_what_is_pushed_to_a_folder_comes_back(agent: Path, tmp_path: Path, caps
     assert main(["agents", f"folders=[{tmp_path}/mine/*]", "--json"]) == 0
     rows = {row["agent"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows[str(tmp_path / "mine/tiny")]["tasks"] == ["a/b", "c/d"]
-    assert "first-light" in rows
+    assert "generalist" in rows
     assert main(["agents", f"folders=[{tmp_path}/mine/*]"]) == 0
     assert "5.6 M parameters, 2 tasks" in capsys.readouterr().out
 
@@ -106,3 +106,10 @@ def test_the_hubs_client_is_asked(agent: Path, tmp_path: Path, monkeypatch: pyte
     assert not (folder / ".cache").exists()
     with pytest.raises(OpengatoError, match="the hub refused 'me/none'.*404"):
         hub.pull("hf:me/none", tmp_path / "other")
+
+
+def test_a_name_that_ships_no_more_plays_what_took_its_place() -> None:
+    with pytest.warns(UserWarning, match="first-light ships no more: generalist"):
+        assert shipped.find("first-light") == shipped.shipped()["generalist"]
+    with pytest.raises(UnknownNameError, match="generalist"):
+        shipped.find("first-lite")

@@ -24,7 +24,7 @@ def make_row(task: str, score: float | None, **facts: Any) -> dict[str, Any]:
     n = 10
     values = [None if score is None else score + 3 * np.sin(i) for i in range(n)]
     row = {
-        "task": task, "family": task.split("/")[0], "split": "train", "instruction": "do it", "agent": "first-light",
+        "task": task, "family": task.split("/")[0], "split": "train", "instruction": "do it", "agent": "generalist",
         "stage": "", "prompt": "demonstration", "prompt_text": "a demonstration", "n": n, "mean_return": 5.0,
         "return_interval": [4.0, 6.0], "score": score, "interval": None if score is None else [score - 2, score + 2],
         "success": None, "success_interval": None, "random": 0.0, "expert": 10.0, "published": None,
@@ -84,7 +84,7 @@ def test_a_full_report_stands_alone(tmp_path: Path, clip: dict[str, Any]) -> Non
         make_row("control/odd", None, errors=["seed 3, step 2: RuntimeError: gone"]),
     ]
     path = write_report(
-        rows, tmp_path, "Title", {"agent": "first-light", "tasks": ["arm/lift", "control/walk"], "model": {"size": 1}}
+        rows, tmp_path, "Title", {"agent": "generalist", "tasks": ["arm/lift", "control/walk"], "model": {"size": 1}}
     )
     text, parser = read(path)
     assert parser.outside == []  # nothing is loaded from anywhere
@@ -132,8 +132,8 @@ def test_headline_speaks_of_the_agent_with_its_best_prompt() -> None:
     ]
     chosen = main_rows(rows)
     assert [(row["task"], row["prompt"], row["agent"]) for row in chosen] == [
-        ("a/x", "demonstration", "first-light"),
-        ("b/y", "demonstration", "first-light"),
+        ("a/x", "demonstration", "generalist"),
+        ("b/y", "demonstration", "generalist"),
     ]
     head = headline(chosen)
     assert head["mean"] == pytest.approx(np.mean([e["score"] for row in chosen for e in row["episodes"]]))

@@ -69,7 +69,8 @@ class RobotEnv(gymnasium.Env[Any, np.ndarray]):
         Raises:
             OpengatoError: no reading came for `WAIT_PERIODS` periods; the robot was told to rest.
         """
-        sent = self.robot.send_action(self.safety(action, self._last.values))
+        age_s = time.monotonic() - self._last.captured_at
+        sent = self.robot.send_action(self.safety(action, self._last.values, age_s))
         self._last = self._next()
         self._steps += 1
         over = bool(self._last.info.get("over", False))

@@ -10,6 +10,8 @@ import numpy as np
 
 from opengato.errors import OpengatoError
 
+RESERVE = 1  # steps that are kept for a reading that does not come
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -78,13 +80,14 @@ class Safety:
         """A new episode begins at rest."""
         self._last[:] = 0
 
-    def __call__(self, action: Any, values: dict[str, np.ndarray] | None) -> np.ndarray:
+    def __call__(self, action: Any, values: dict[str, np.ndarray] | None, age_s: float = 0.0) -> np.ndarray:
         """A safe action, float32 [A].
 
         Args:
             action: anything at all.
             values: the newest reading (`pose`, `joint_velocities`, `gripper`); None where there is none, and then the
                 robot is brought to rest.
+            age_s: of that reading, seconds; the action is taken to be as long on its way as the reading was.
         """
         limits = self.limits
         wanted = self._numbers(action)
@@ -99,7 +102,7 @@ class Safety:
         if np.any(changed != wanted):
             self.reasons["acceleration"] += 1
         if values is not None and not self.stopped:
-            changed = self._workspace(changed, values)  # a limit of place outranks one of comfort
+            changed = np.clip(self._workspace(changed, values, age_s), low, high)  # brakes as hard as is allowed
         self._last = np.clip(changed, limits.low, limits.high)
         return self._last.astype(np.float32)
 
@@ -133,15 +136,16 @@ class Safety:
             self.reasons["force"] += 1
         return action
 
-    def _workspace(self, action: np.ndarray, values: dict[str, np.ndarray]) -> np.ndarray:
-        """Slow down what would leave the workspace within this step and the time it takes to stop."""
+    def _workspace(self, action: np.ndarray, values: dict[str, np.ndarray], age_s: float) -> np.ndarray:
+        """Slow down what would leave the workspace within this step, the time it takes to stop, and what is under way."""
         limits = self.limits
         if not limits.speed or limits.workspace_low is None or limits.workspace_high is None or "pose" not in values:
             return action
         place = np.asarray(values["pose"][:3], np.float64)
         if not np.isfinite(place).all():
             return self._rest("not finite")
-        steps = 1 + np.ceil(np.abs(action[:3]) / limits.change[:3])  # until it can be at rest again
+        # Until it can be at rest again, from where it is by now.
+        steps = RESERVE + 1 + np.ceil(np.abs(action[:3]) / limits.change[:3]) + 2 * age_s * limits.rate_hz
         reach = limits.speed / limits.rate_hz * steps
         allowed = np.clip(action[:3], (limits.workspace_low - place) / reach, (limits.workspace_high - place) / reach)
         if np.any(allowed != action[:3]):

@@ -94,7 +94,7 @@ class Twin:
                 except (ConnectionError, OpengatoError):
                     return
                 now = time.monotonic()
-                if facts.get("kind") == "action":
+                if facts.get("kind") == "action" and facts.get("episode") in (None, self._episode):
                     self._in.put(np.asarray(arrays.get("action", [])), now)
                 elif facts.get("kind") == "reset":
                     self._seed = int(facts.get("seed", 0))
@@ -187,6 +187,7 @@ class TwinRobot:
     def __init__(self, address: tuple[str, int], seed: int = 0) -> None:
         self.address, self.seed = address, seed
         self.summary: dict[str, Any] = {}
+        self._episode: int | None = None  # of the reading that was given last
         self._fresh = threading.Condition()
         self._waiting: deque[Reading] = deque()  # the newest reading, and before it ends of episodes not yet given
         self._lost: Exception | None = None
@@ -230,12 +231,15 @@ class TwinRobot:
             self._fresh.wait_for(lambda: self._lost is not None or bool(self._waiting), timeout_s)
             if self._lost:
                 raise OpengatoError(f"the twin is gone ({self._lost}).")
-            return self._waiting.popleft() if self._waiting else None
+            if not self._waiting:
+                return None
+            self._episode = self._waiting[0].episode
+            return self._waiting.popleft()
 
     def send_action(self, action: np.ndarray) -> np.ndarray:
-        """See `Robot`."""
+        """See `Robot`. What answers a reading of an episode that is over by then is not for the next one."""
         sent = np.asarray(action, np.float32)
-        send(self._channel, {"kind": "action"}, {"action": sent})
+        send(self._channel, {"kind": "action", "episode": self._episode}, {"action": sent})
         return sent
 
     def disconnect(self) -> None:
