@@ -137,7 +137,7 @@ class Safety:
         return action
 
     def _workspace(self, action: np.ndarray, values: dict[str, np.ndarray], age_s: float) -> np.ndarray:
-        """Slow down what would leave the workspace within this step, the time it takes to stop, and what is under way."""
+        """Slow down what would leave the workspace within this step, the time to stop, and what is under way."""
         limits = self.limits
         if not limits.speed or limits.workspace_low is None or limits.workspace_high is None or "pose" not in values:
             return action
