@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,55 @@ def test_leaving_and_throwing_away(keys: Keys) -> None:
         human.act(None)
     with pytest.raises(OpengatoError, match=r"demonstrator=human can't give actions of Text.*Next"):
         human.reset(Fast(spaces.Text(5)))
+    human.close()
+
+
+class Stick:
+    """A gamepad whose sticks stand where a test puts them."""
+
+    def __init__(self, *axes: float) -> None:
+        self.axes = axes
+
+    def get_numaxes(self) -> int:
+        return len(self.axes)
+
+    def get_axis(self, number: int) -> float:
+        return self.axes[number]
+
+
+def test_sticks_set_numbers_and_a_button_the_gripper(keys: Keys) -> None:
+    human, env = Human(), Fast(spaces.Box(-1, 1, (4,)))
+    human.reset(env)
+    human._stick = Stick(0.5, -1.0, 0.1, 0.0)
+    np.testing.assert_allclose(
+        human.act(None), [0.5, 1.0, 0, 1], err_msg="forward is up; a hair off the middle is rest"
+    )
+    pygame.event.post(pygame.event.Event(pygame.JOYBUTTONDOWN, button=0))
+    assert human.act(None)[-1] == -1
+    keys.held = {"left"}
+    human._stick = Stick(0.0)
+    np.testing.assert_allclose(human.act(None), [-1, 0, 0, -1], err_msg="keys go where the stick rests")
+    human.close()
+
+
+class Slow(Fast):
+    """A body whose picture takes longer to draw than there is between two actions."""
+
+    metadata = {"render_fps": 50}
+    drawn = 0
+
+    def render(self) -> np.ndarray:
+        self.drawn += 1
+        time.sleep(0.05)
+        return super().render()
+
+
+def test_slow_pictures_do_not_slow_the_body_down(keys: Keys) -> None:
+    human, env = Human(), Slow(spaces.Discrete(2))
+    human.reset(env)
+    for _ in range(40):
+        human.act(None)
+    assert 3 <= env.drawn <= 20, "drawing all of them would take three times as long as there is"
     human.close()
 
 

@@ -42,7 +42,7 @@ class Human:
         self._stick: Any = None
         self._env: Any = None
         self._closed = False
-        self._next = 0.0
+        self._next = self._drawn = self._drawing = 0.0  # when to act; when a picture was drawn, and for how long
 
     def reset(self, env: Any) -> None:
         """A new episode. Raises OpengatoError where the action is none a person can give with keys."""
@@ -131,11 +131,18 @@ class Human:
         return f"{pairs}, space: last; backspace: again, escape: enough"
 
     def _show(self, observation: Any) -> None:
+        """Draw what there is to see. A picture that takes longer than there is time for must not slow the body down:
+        then a quarter of the time goes into pictures, and fewer are drawn."""
+        began = time.monotonic()
+        if began + self._drawing > self._next and began - self._drawn < 3 * self._drawing:
+            return
         picture = self._env.render() if self._env.render_mode == "rgb_array" else _first_picture(observation)
         if picture is not None:
             surface = self._game.surfarray.make_surface(np.swapaxes(np.asarray(picture)[..., :3], 0, 1))
             self._window.blit(self._game.transform.scale(surface, (SIDE, SIDE)), (0, 0))
         self._game.display.flip()
+        self._drawn = time.monotonic()
+        self._drawing = self._drawn - began
 
     def close(self) -> None:
         """Close the window."""
