@@ -4,8 +4,9 @@
     object   = "a" colour shape
     relation = "left of" | "right of" | "in front of" | "behind"
 
-Objects are named in the order red, green, blue, yellow, purple, white; a relation says where the object before it
-stands from the one after it: "a red cube left of a green ball behind a white cone".
+Objects are named in the order of their colours: red, green, blue, yellow, purple, white, then those that only training
+scenes have. A relation says where the object before it stands from the one after it: "a red cube left of a green ball
+behind a white cone".
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .scenes import SCENE_COLORS, SCENE_SHAPES, Scene, relation
+from .scenes import SCENE_SHAPES, TRAINING_COLORS, Scene, relation
 from .text import normalise
 
 RELATIONS = ("left of", "right of", "in front of", "behind")
@@ -56,7 +57,7 @@ def parse(text: str) -> Caption:
 def _object(text: str) -> tuple[str | None, str | None]:
     match text.split():
         case ["a", color, shape]:
-            return color if color in SCENE_COLORS else None, shape if shape in SCENE_SHAPES else None
+            return color if color in TRAINING_COLORS else None, shape if shape in SCENE_SHAPES else None
     return None, None
 
 
