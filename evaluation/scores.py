@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import json
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def measure_references(
     out: str | Path,
     again: bool = False,
     max_steps: int | None = None,
+    env: Mapping[str, Any] | None = None,
     progress: Callable[[str, Reference], None] | None = None,
 ) -> Path:
     """Measure many tasks into a file, one after another; a task that is there already is left alone.
@@ -135,9 +137,14 @@ def measure_references(
         out: the JSON file.
         again: measure what is there as well.
         max_steps: cut episodes here; such references are kept beside the whole ones, as `<task>@<max_steps>`.
+        env: arguments of the environments, on top of the evaluation's own. `{"cameras": False}` of the arm leaves out
+            pictures at which neither chance nor the script looks.
         progress: called with each task and its reference.
+
+    Raises:
+        OpengatoError: a task's environment does not take `env`.
     """
-    out = Path(out)
+    out, env = Path(out), dict(env or {})
     for card in cards:
         known = _read(out)
         key = _key(card, max_steps)
@@ -146,9 +153,12 @@ def measure_references(
         if not card.available:
             warnings.warn(f"{card.id} left out: {', '.join(card.missing)} is not installed", stacklevel=2)
             continue
+        card = replace(card, evaluation_kwargs={**card.evaluation_kwargs, **env})
+        numbers = _has_numbers(card, env)
         entry = measure(card, episodes, max_steps=max_steps)
-        if entry["expert"] and _has_numbers(card):
+        if entry["expert"] and numbers:
             entry["quantised"] = measure_ceiling(card, entry, episodes, max_steps)
+        entry |= {"commit": commit()} | ({"env": env} if env else {})
         write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, key: entry})
         if progress is not None:
             progress(key, entry)
@@ -174,11 +184,19 @@ def summarise(returns: Sequence[float], successes: Sequence[bool | None]) -> dic
     }
 
 
-def _has_numbers(card: Card) -> bool:
+def _has_numbers(card: Card, given: Mapping[str, Any]) -> bool:
     """Whether an action of the task holds a number that is put into bins."""
     from opengato.agent.spec import Spec
 
-    env = card.make(evaluation=True)
+    try:
+        env = card.make(evaluation=True)
+    except TypeError as error:
+        if not given:
+            raise
+        raise OpengatoError(
+            f"{card.id} does not take env={dict(given)} ({error}). Legal: arguments of its environment. "
+            "Next: leave env out, or name tasks of one family."
+        ) from error
     try:
         return any(feature.kind == "continuous" for feature in Spec.from_env(env).action)
     finally:
