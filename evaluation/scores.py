@@ -19,7 +19,7 @@ import numpy as np
 
 from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError
-from opengato.evaluation.intervals import mean_interval, wilson
+from opengato.evaluation.intervals import mean_interval, paired_difference, wilson
 from opengato.evaluation.provenance import commit, versions, write_json
 from opengato.tasks import registry
 from opengato.tasks.card import Card
@@ -83,7 +83,7 @@ def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None
     return known
 
 
-def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = None) -> Reference:
+def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = None, ceiling: bool = False) -> Reference:
     """Play a task at random and by its demonstrator.
 
     Args:
@@ -91,31 +91,35 @@ def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = No
         episodes: of each; the seeds are the evaluation's.
         seed: added to the evaluation's seeds.
         max_steps: cut episodes here.
+        ceiling: also play the demonstrator with actions that have gone through an agent's bins and back: no agent does
+            better. For tasks whose actions hold numbers.
 
     Returns:
         `{"random": …, "expert": … or None}`, each with mean, std, n, interval, success, success_interval, length and
-        seed.
+        seed. With `ceiling` also `"quantised"`, with `lost`: the share of the demonstrator's lead over chance that the
+        bins cost, in percent, and `lost_interval`, from the same episodes played both ways; None where there is no
+        scale. More than 2 with an interval above 0 is a defect of the bins.
     """
-    random = _measure(card, episodes, seed, max_steps, "random")
-    expert = None if card.demonstrator is None else _measure(card, episodes, seed, max_steps, "demonstrator")
-    return {"random": random, "expert": expert}
+    random = _summary(_play(card, episodes, seed, max_steps, "random"), card, seed)
+    if card.demonstrator is None:
+        return {"random": random, "expert": None}
+    shown = _play(card, episodes, seed, max_steps, "demonstrator")
+    found = {"random": random, "expert": _summary(shown, card, seed)}
+    if ceiling:
+        rounded = _play(card, episodes, seed, max_steps, "quantised")
+        found["quantised"] = _summary(rounded, card, seed) | _lost(shown, rounded, found)
+    return found
 
 
-def measure_ceiling(card: Card, reference: Reference, episodes: int, max_steps: int | None = None) -> dict[str, Any]:
-    """What is left of a demonstrator whose actions have gone through an agent's bins and back: no agent does better.
-
-    Args:
-        card: a task with a demonstrator and numbers to set.
-        reference: of the task.
-        episodes, max_steps: as in `measure`.
-
-    Returns:
-        The measured returns, and `lost`: the share of the demonstrator's lead over chance that the bins cost, in
-        percent; None where there is no scale. More than 2 is a defect of the bins.
-    """
-    found = _measure(card, episodes, 0, max_steps, "quantised")
-    reached = score(found["mean"], reference)
-    return {**found, "lost": None if reached is None else round(100 - reached, 2)}
+def _lost(shown: Sequence[Any], rounded: Sequence[Any], reference: Reference) -> dict[str, Any]:
+    """What the bins cost, in percent of the demonstrator's lead; both played the same episodes."""
+    bounds = scale(reference)
+    if bounds is None:
+        return {"lost": None, "lost_interval": None}
+    lost, interval = paired_difference([o.total_return for o in shown], [o.total_return for o in rounded])
+    percent = 100.0 / (bounds[1] - bounds[0])
+    told = None if interval is None else [round(percent * end, 2) for end in interval]
+    return {"lost": round(percent * lost, 2), "lost_interval": told}
 
 
 def measure_references(
@@ -154,10 +158,7 @@ def measure_references(
             warnings.warn(f"{card.id} left out: {', '.join(card.missing)} is not installed", stacklevel=2)
             continue
         card = replace(card, evaluation_kwargs={**card.evaluation_kwargs, **env})
-        numbers = _has_numbers(card, env)
-        entry = measure(card, episodes, max_steps=max_steps)
-        if entry["expert"] and numbers:
-            entry["quantised"] = measure_ceiling(card, entry, episodes, max_steps)
+        entry = measure(card, episodes, max_steps=max_steps, ceiling=_has_numbers(card, env))
         entry |= {"commit": commit()} | ({"env": env} if env else {})
         write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, key: entry})
         if progress is not None:
@@ -203,7 +204,8 @@ def _has_numbers(card: Card, given: Mapping[str, Any]) -> bool:
         env.close()
 
 
-def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, who: str) -> dict[str, Any]:
+def _play(card: Card, episodes: int, seed: int, max_steps: int | None, who: str) -> list[Any]:
+    """Outcomes of episodes at random, by the demonstrator, or by it through the bins, in the order of their seeds."""
     from opengato.evaluation.policies import DemonstratorPolicy, Policy, QuantisedPolicy, RandomPolicy
     from opengato.evaluation.rollout import Stage, cases, rollout
 
@@ -217,7 +219,15 @@ def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, who: s
             policy = kind(stage.envs, card.make_demonstrator)
         else:
             policy = RandomPolicy(stage.envs[0].action_space, len(stage.envs), seed)
-        outcomes = rollout(stage, policy)
+        return rollout(stage, policy)
+
+
+def _summary(outcomes: Sequence[Any], card: Card, seed: int) -> dict[str, Any]:
+    """`summarise` with the mean length, the seed and what went wrong.
+
+    Raises:
+        OpengatoError: every episode was lost.
+    """
     found = summarise([o.total_return for o in outcomes], [o.success for o in outcomes if o.error is None])
     lengths = [outcome.length for outcome in outcomes if outcome.error is None]
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
