@@ -242,7 +242,10 @@ def _key(card: Card, max_steps: int | None) -> str:
 
 
 def _about() -> dict[str, Any]:
-    what = "Mean returns on the evaluation's own seeds and splits; see evaluation/scores.py. interval: 95 %."
+    what = (
+        "Mean returns on the evaluation's own seeds and splits; see evaluation/scores.py. interval: 95 %. versions and "
+    )
+    what += "commit are of the last measurement; an entry with a commit of its own was measured at that one."
     return {"what": what, "versions": versions(), "commit": commit()}
 
 
