@@ -14,7 +14,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo generalist test test-all lint format clean
+.PHONY: help install demo generalist test test-all contract lint format clean
 
 help:
 	@sed -n '1,7p' Makefile
@@ -37,6 +37,9 @@ test: install
 
 test-all: install
 	@$(BIN)/python -m pytest -q
+
+contract: install
+	@$(BIN)/python scripts/contract.py $(ARGS)
 
 lint: install
 	@$(BIN)/ruff check .

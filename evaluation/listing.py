@@ -11,6 +11,9 @@ from typing import Any
 
 from opengato.tasks.card import Card
 
+SURE, STRONG = 0.9, 0.8
+SHARES = {"sure": "told", "strong": "compared"}  # counts in `families`, and what they are counted among
+
 
 def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
     """Per task what the card says, whether it is `available`, and what was measured.
@@ -26,12 +29,17 @@ def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
 def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
     """Per family `family, tasks, available, demonstrators, held_out, measured`: counts; and the `extra` it needs.
 
+    `told` of the measured tasks define a success, and in `sure` of these the demonstrator succeeds in 90 % of its
+    episodes or more. `compared` have a published expert whose episodes are as long as ours, and in `strong` of these
+    the demonstrator has 80 % of that expert's lead over chance, or more.
     `install` is the command that brings what is missing here, None where nothing is.
     """
     scores = _measured()
     found = []
     for name in sorted({card.family for card in cards}):
         members = [card for card in cards if card.family == name]
+        successes = [share for card in members if (share := _success(scores.get(card.id))) is not None]
+        leads = [share for card in members if (share := _lead(card, scores.get(card.id))) is not None]
         found.append(
             {
                 "family": name,
@@ -40,11 +48,30 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
                 "demonstrators": sum(card.demonstrator is not None for card in members),
                 "held_out": sum(card.split == "held_out" for card in members),
                 "measured": sum(card.id in scores for card in members),
+                "told": len(successes),
+                "sure": sum(share >= SURE for share in successes),
+                "compared": len(leads),
+                "strong": sum(share >= STRONG for share in leads),
                 "extra": next((card.extra for card in members if card.extra), None),
                 "install": next((card.install_step for card in members if not card.available), None),
             }
         )
     return found
+
+
+def _success(measured: dict[str, Any] | None) -> float | None:
+    """The demonstrator's share of successes, None where none is told or nothing was measured."""
+    return ((measured or {}).get("expert") or {}).get("success")
+
+
+def _lead(card: Card, measured: dict[str, Any] | None) -> float | None:
+    """The demonstrator's lead over chance as a share of the published expert's, None where they do not compare."""
+    known, expert = card.published or {}, (measured or {}).get("expert")
+    if not measured or not expert or known.get("expert") is None or known.get("steps"):
+        return None
+    chance = measured["random"]["mean"]
+    best = known["expert"] - chance
+    return (expert["mean"] - chance) / best if best > 0 else None
 
 
 def _measured() -> dict[str, Any]:
@@ -105,7 +132,11 @@ def progress_line() -> Callable[[Any], None]:
 def family_table(found: Sequence[dict[str, Any]]) -> str:
     """The counts of `families` as a Markdown table, as docs/worlds.md shows it."""
     names = ("tasks", "demonstrators", "held_out", "measured")
-    lines = ["| family | tasks | with a demonstrator | held out | references measured |", "|---|---|---|---|---|"]
-    lines += [f"| `{row['family']}` | " + " | ".join(str(row[name]) for name in names) + " |" for row in found]
-    totals = " | ".join(str(sum(row[name] for row in found)) for name in names)
-    return "\n".join([*lines, f"| all | {totals} |"])
+    total = {"family": "all"} | {name: sum(row[name] for row in found) for name in (*names, *SHARES, *SHARES.values())}
+    heads = ("family", "tasks", "with a demonstrator", "held out", "references measured", "succeeds in 90 %")
+    lines = [f"| {' | '.join(heads)} | 80 % of a published expert |", "|---" * 7 + "|"]
+    for row in [*found, total]:
+        name = row["family"] if row is total else f"`{row['family']}`"
+        shares = [f"{row[part]} of {row[whole]}" if row[whole] else "" for part, whole in SHARES.items()]
+        lines.append(f"| {name} | " + " | ".join([*(str(row[name]) for name in names), *shares]) + " |")
+    return "\n".join(lines)

@@ -13,7 +13,10 @@ from typing import Any
 
 from opengato.training.provenance import git_commit
 
-PACKAGES = ("torch", "mujoco", "dm-control", "pybullet", "gymnasium", "numpy", "ale-py", "minigrid")
+PACKAGES = (
+    "torch", "numpy", "gymnasium", "mujoco", "dm-control", "pybullet", "ale-py", "minigrid", "metaworld",
+    "gymnasium-robotics", "vizdoom", "dmlab2d", "procgen-mirror", "dm_robotics-manipulation",
+)  # fmt: skip
 
 
 @functools.cache

@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import json
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 
 from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError
-from opengato.evaluation.intervals import mean_interval, wilson
+from opengato.evaluation.intervals import mean_interval, paired_difference, wilson
 from opengato.evaluation.provenance import commit, versions, write_json
 from opengato.tasks import registry
 from opengato.tasks.card import Card
@@ -82,7 +83,7 @@ def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None
     return known
 
 
-def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = None) -> Reference:
+def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = None, ceiling: bool = False) -> Reference:
     """Play a task at random and by its demonstrator.
 
     Args:
@@ -90,31 +91,35 @@ def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = No
         episodes: of each; the seeds are the evaluation's.
         seed: added to the evaluation's seeds.
         max_steps: cut episodes here.
+        ceiling: also play the demonstrator with actions that have gone through an agent's bins and back: no agent does
+            better. For tasks whose actions hold numbers.
 
     Returns:
         `{"random": …, "expert": … or None}`, each with mean, std, n, interval, success, success_interval, length and
-        seed.
+        seed. With `ceiling` also `"quantised"`, with `lost`: the share of the demonstrator's lead over chance that the
+        bins cost, in percent, and `lost_interval`, from the same episodes played both ways; None where there is no
+        scale. More than 2 with an interval above 0 is a defect of the bins.
     """
-    random = _measure(card, episodes, seed, max_steps, "random")
-    expert = None if card.demonstrator is None else _measure(card, episodes, seed, max_steps, "demonstrator")
-    return {"random": random, "expert": expert}
+    random = _summary(_play(card, episodes, seed, max_steps, "random"), card, seed)
+    if card.demonstrator is None:
+        return {"random": random, "expert": None}
+    shown = _play(card, episodes, seed, max_steps, "demonstrator")
+    found = {"random": random, "expert": _summary(shown, card, seed)}
+    if ceiling:
+        rounded = _play(card, episodes, seed, max_steps, "quantised")
+        found["quantised"] = _summary(rounded, card, seed) | _lost(shown, rounded, found)
+    return found
 
 
-def measure_ceiling(card: Card, reference: Reference, episodes: int, max_steps: int | None = None) -> dict[str, Any]:
-    """What is left of a demonstrator whose actions have gone through an agent's bins and back: no agent does better.
-
-    Args:
-        card: a task with a demonstrator and numbers to set.
-        reference: of the task.
-        episodes, max_steps: as in `measure`.
-
-    Returns:
-        The measured returns, and `lost`: the share of the demonstrator's lead over chance that the bins cost, in
-        percent; None where there is no scale. More than 2 is a defect of the bins.
-    """
-    found = _measure(card, episodes, 0, max_steps, "quantised")
-    reached = score(found["mean"], reference)
-    return {**found, "lost": None if reached is None else round(100 - reached, 2)}
+def _lost(shown: Sequence[Any], rounded: Sequence[Any], reference: Reference) -> dict[str, Any]:
+    """What the bins cost, in percent of the demonstrator's lead; both played the same episodes."""
+    bounds = scale(reference)
+    if bounds is None:
+        return {"lost": None, "lost_interval": None}
+    lost, interval = paired_difference([o.total_return for o in shown], [o.total_return for o in rounded])
+    percent = 100.0 / (bounds[1] - bounds[0])
+    told = None if interval is None else [round(percent * end, 2) for end in interval]
+    return {"lost": round(percent * lost, 2), "lost_interval": told}
 
 
 def measure_references(
@@ -123,6 +128,7 @@ def measure_references(
     out: str | Path,
     again: bool = False,
     max_steps: int | None = None,
+    env: Mapping[str, Any] | None = None,
     progress: Callable[[str, Reference], None] | None = None,
 ) -> Path:
     """Measure many tasks into a file, one after another; a task that is there already is left alone.
@@ -135,9 +141,14 @@ def measure_references(
         out: the JSON file.
         again: measure what is there as well.
         max_steps: cut episodes here; such references are kept beside the whole ones, as `<task>@<max_steps>`.
+        env: arguments of the environments, on top of the evaluation's own. `{"cameras": False}` of the arm leaves out
+            pictures at which neither chance nor the script looks.
         progress: called with each task and its reference.
+
+    Raises:
+        OpengatoError: a task's environment does not take `env`.
     """
-    out = Path(out)
+    out, env = Path(out), dict(env or {})
     for card in cards:
         known = _read(out)
         key = _key(card, max_steps)
@@ -146,9 +157,9 @@ def measure_references(
         if not card.available:
             warnings.warn(f"{card.id} left out: {', '.join(card.missing)} is not installed", stacklevel=2)
             continue
-        entry = measure(card, episodes, max_steps=max_steps)
-        if entry["expert"] and _has_numbers(card):
-            entry["quantised"] = measure_ceiling(card, entry, episodes, max_steps)
+        card = replace(card, evaluation_kwargs={**card.evaluation_kwargs, **env})
+        entry = measure(card, episodes, max_steps=max_steps, ceiling=_has_numbers(card, env))
+        entry |= {"commit": commit()} | ({"env": env} if env else {})
         write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, key: entry})
         if progress is not None:
             progress(key, entry)
@@ -174,18 +185,27 @@ def summarise(returns: Sequence[float], successes: Sequence[bool | None]) -> dic
     }
 
 
-def _has_numbers(card: Card) -> bool:
+def _has_numbers(card: Card, given: Mapping[str, Any]) -> bool:
     """Whether an action of the task holds a number that is put into bins."""
     from opengato.agent.spec import Spec
 
-    env = card.make(evaluation=True)
+    try:
+        env = card.make(evaluation=True)
+    except TypeError as error:
+        if not given:
+            raise
+        raise OpengatoError(
+            f"{card.id} does not take env={dict(given)} ({error}). Legal: arguments of its environment. "
+            "Next: leave env out, or name tasks of one family."
+        ) from error
     try:
         return any(feature.kind == "continuous" for feature in Spec.from_env(env).action)
     finally:
         env.close()
 
 
-def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, who: str) -> dict[str, Any]:
+def _play(card: Card, episodes: int, seed: int, max_steps: int | None, who: str) -> list[Any]:
+    """Outcomes of episodes at random, by the demonstrator, or by it through the bins, in the order of their seeds."""
     from opengato.evaluation.policies import DemonstratorPolicy, Policy, QuantisedPolicy, RandomPolicy
     from opengato.evaluation.rollout import Stage, cases, rollout
 
@@ -199,7 +219,15 @@ def _measure(card: Card, episodes: int, seed: int, max_steps: int | None, who: s
             policy = kind(stage.envs, card.make_demonstrator)
         else:
             policy = RandomPolicy(stage.envs[0].action_space, len(stage.envs), seed)
-        outcomes = rollout(stage, policy)
+        return rollout(stage, policy)
+
+
+def _summary(outcomes: Sequence[Any], card: Card, seed: int) -> dict[str, Any]:
+    """`summarise` with the mean length, the seed and what went wrong.
+
+    Raises:
+        OpengatoError: every episode was lost.
+    """
     found = summarise([o.total_return for o in outcomes], [o.success for o in outcomes if o.error is None])
     lengths = [outcome.length for outcome in outcomes if outcome.error is None]
     errors = [outcome.error for outcome in outcomes if outcome.error is not None]
@@ -214,7 +242,10 @@ def _key(card: Card, max_steps: int | None) -> str:
 
 
 def _about() -> dict[str, Any]:
-    what = "Mean returns on the evaluation's own seeds and splits; see evaluation/scores.py. interval: 95 %."
+    what = (
+        "Mean returns on the evaluation's own seeds and splits; see evaluation/scores.py. interval: 95 %. versions and "
+    )
+    what += "commit are of the last measurement; an entry with a commit of its own was measured at that one."
     return {"what": what, "versions": versions(), "commit": commit()}
 
 

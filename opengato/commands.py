@@ -260,6 +260,8 @@ class ReferencesConfig:
         out: file to add to.
         again: measure what is there as well.
         max_steps: cut episodes here.
+        env: arguments of the environments; `env={cameras: false}` leaves out the arm's pictures, at which neither
+            chance nor the script looks.
         plugins: files of the user that register tasks.
     """
 
@@ -268,6 +270,7 @@ class ReferencesConfig:
     out: str = "assets/scores.json"
     again: bool = False
     max_steps: int | None = None
+    env: dict[str, Any] = field(default_factory=dict)
     plugins: list[str] = field(default_factory=list)
 
 
@@ -281,7 +284,7 @@ def references(config: ReferencesConfig, as_json: bool) -> Any:
         print(f"{task}: {json.dumps(entry, default=str)[:300]}", file=sys.stderr, flush=True)
 
     path = measure_references(
-        registry.find(config.tasks), config.episodes, config.out, config.again, config.max_steps, tell
+        registry.find(config.tasks), config.episodes, config.out, config.again, config.max_steps, config.env, tell
     )
     return {"scores": str(path)} if as_json else None
 

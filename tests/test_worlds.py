@@ -7,11 +7,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from opengato.evaluation import listing
 from opengato.evaluation.listing import families, family_table
 from opengato.tasks import registry
+from opengato.tasks.card import Card
 from opengato.tasks.worlds import published, world
 
 
@@ -78,3 +81,33 @@ def test_the_documentation_counts_what_there_is() -> None:
     page = Path(__file__).parents[1] / "docs" / "worlds.md"
     table = family_table(families(registry.find("*")))
     assert table in page.read_text(encoding="utf-8"), f"the table of docs/worlds.md should read\n{table}"
+
+
+def test_families_count_who_reaches_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measured(chance: float, mean: float, success: float | None = None) -> dict[str, Any]:
+        return {"random": {"mean": chance}, "expert": {"mean": mean, "success": success}}
+
+    def card(name: str, **facts: Any) -> Card:
+        return Card(id=f"lab/{name}", factory=dict, instruction="", **facts)
+
+    cards = [
+        card("weak", published={"source": "x", "expert": 110.0}),
+        card("strong", published={"source": "x", "expert": 110.0}),
+        card("short", published={"source": "x", "expert": 110.0, "steps": 5}),  # other episodes: not compared
+        card("sure", demonstrator=dict),
+        card("unsure"),
+        card("unmeasured", published={"source": "x", "expert": 1.0}),
+    ]
+    scores = {
+        "lab/weak": measured(10, 89),
+        "lab/strong": measured(10, 90),
+        "lab/short": measured(0, 1),
+        "lab/sure": measured(0, 1, 0.9),
+        "lab/unsure": measured(0, 1, 0.89),
+    }
+    monkeypatch.setattr(listing, "_measured", lambda: scores)
+    (found,) = families(cards)
+    counts = {name: found[name] for name in ("tasks", "measured", "told", "sure", "compared", "strong")}
+    assert counts == {"tasks": 6, "measured": 5, "told": 2, "sure": 1, "compared": 2, "strong": 1}
+    last = family_table([found]).splitlines()[-1]
+    assert last == "| all | 6 | 1 | 0 | 5 | 1 of 2 | 1 of 2 |"

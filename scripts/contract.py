@@ -1,0 +1,77 @@
+"""Runs the contract suite over every task that runs here, family by family, and writes down what came of it.
+
+`python scripts/contract.py` takes all families that have no result yet, so it goes on where it was stopped; names of
+families after it take those alone, and anew. `--leave-out=TEST` leaves out a test, and the result says so: whole
+episodes of some demonstrators take hours (`test_demonstrator_succeeds_and_beats_chance`).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from opengato.errors import UnknownNameError
+from opengato.evaluation.provenance import commit, versions, write_json
+from opengato.tasks import registry
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "docs" / "results" / "contract.json"
+WHAT = (
+    "tests/test_contract.py, slow tests too, over every task of a family. tasks: registered; run: could run on that "
+    "machine; passed, failed, skipped: tests; why: reasons of the skips; left_out: tests that were not run."
+)
+
+
+def outcome(report: Path) -> dict[str, Any]:
+    """Counts of a JUnit report, names of what failed, and why tests were skipped."""
+    counts: Counter[str] = Counter(passed=0, failed=0, skipped=0)
+    failures, reasons = [], Counter[str]()
+    for case in ElementTree.parse(report).getroot().iter("testcase"):
+        failure = next((found for kind in ("failure", "error") if (found := case.find(kind)) is not None), None)
+        skip = case.find("skipped")
+        counts["failed" if failure is not None else "skipped" if skip is not None else "passed"] += 1
+        if failure is not None:
+            failures.append(f"{case.get('name')}: {(failure.get('message') or 'no message').splitlines()[0]}")
+        if skip is not None:
+            reasons[skip.get("message", "")] += 1
+    return {**counts, "failures": failures, "why": dict(reasons)}
+
+
+def run(family: str, left_out: list[str]) -> dict[str, Any]:
+    """The suite over one family, but for some tests."""
+    cards = registry.find(f"{family}/*")
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        chosen = " and ".join([f"[{family}/", *(f"not {test}" for test in left_out)])
+        command += ["tests/test_contract.py", "-k", chosen, "--timeout=3600"]
+        subprocess.run(command, cwd=ROOT, check=False)
+        found = outcome(report)
+    there = sum(card.available for card in cards)
+    return {"tasks": len(cards), "run": there, **found, "left_out": left_out, "commit": commit()}
+
+
+def main(words: list[str]) -> int:
+    """Returns 1 where a test failed."""
+    families = [word for word in words if not word.startswith("--")]
+    left_out = [word.removeprefix("--leave-out=") for word in words if word.startswith("--")]
+    known: dict[str, Any] = json.loads(OUT.read_text("utf-8")) if OUT.is_file() else {}
+    there = sorted({card.family for card in registry.find("*") if card.available})
+    for name in families:
+        if name not in there:
+            raise UnknownNameError("family", name, there, "Next: opengato list families")
+    for name in families or [name for name in there if name not in known]:
+        known[name] = run(name, left_out)
+        rest = {family: known[family] for family in sorted(known) if family != "_about"}
+        write_json(OUT, {"_about": {"what": WHAT, "versions": versions()}, **rest})
+    return int(any(found["failed"] for name, found in known.items() if name != "_about"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
