@@ -34,11 +34,14 @@ class HeldBack:
         mixture: how batches are drawn; pictures are not moved here.
         steps: of the whole run.
         out: folder for the best weights so far, from which a resumed run goes on.
+        recoloured: the agent knew nothing of the task before its eyes were changed (`recolour.py`).
     """
 
     def __init__(
-        self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path
-    ) -> None:
+        self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path,
+        recoloured: bool = False,
+    ) -> None:  # fmt: skip
+        self.recoloured = recoloured
         self.agent, self.steps, self.every, self.out = agent, steps, max(1, steps // MOMENTS), out
         self.gauge = Gauge(agent, tasks, mixture)
         facts = out / FACTS
@@ -63,7 +66,8 @@ class HeldBack:
         Returns:
             The update after which it had the weights that it has now.
         """
-        if self.losses[max(self.losses)] < self.losses[0] or self.losses[0] > self.gauge.ignorant:
+        knew = self.losses[0] <= self.gauge.ignorant and not self.recoloured
+        if not knew or self.losses[max(self.losses)] < self.losses[0]:
             return self.steps
         self.agent.model.load_state_dict(load_file(self.out / WEIGHTS))
         return min(self.losses, key=lambda step: self.losses[step])
