@@ -10,8 +10,11 @@ import pytest
 import torch
 
 from opengato.agent import Agent
+from opengato.agent.laid import Targets
 from opengato.cli import main
+from opengato.training.gauge import ignorance
 from opengato.training.held_back import HeldBack
+from opengato.training.mixture import Mixture, MixtureConfig
 from opengato.training.trainer import Trainer
 
 from .test_policy import SMALL
@@ -20,12 +23,13 @@ from .test_training import CONFIG, tasks
 LOSSES = {0: 1.2, 2: 1.0, 4: 2.0, 6: 1.5}
 
 
-def start(out: Path) -> tuple[Trainer, HeldBack]:
+def start(out: Path, recoloured: bool = False) -> tuple[Trainer, HeldBack]:
     agent = Agent.new(SMALL, seed=11)
     arrays = tasks(agent)
     config = replace(CONFIG, steps=6)
-    judge = HeldBack(agent, arrays[:1], config.mixture, 20, out)
+    judge = HeldBack(agent, arrays[:1], config.mixture, 20, out, recoloured)
     assert judge.every == 2
+    judge.gauge.ignorant = 1.3  # so that the start, 1.2, knows something
     return Trainer(agent, arrays[1:], config, out), judge
 
 
@@ -39,13 +43,13 @@ def weights(fit: Trainer) -> dict[str, torch.Tensor]:
 
 def test_the_best_moment_is_kept_over_a_resumption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit, judge = start(tmp_path)
-    monkeypatch.setattr(judge, "loss", scripted(judge, fit))
+    monkeypatch.setattr(judge.gauge, "loss", scripted(judge, fit))
     fit.run(stop_after=2, watch=judge.watch)
     best = weights(fit)
     fit.run(stop_after=1, watch=judge.watch)
     again, judge = start(tmp_path)
     assert again.resume()
-    monkeypatch.setattr(judge, "loss", scripted(judge, again))
+    monkeypatch.setattr(judge.gauge, "loss", scripted(judge, again))
     again.run(watch=judge.watch)
     assert judge.losses == LOSSES
     assert not all(torch.equal(value, best[name]) for name, value in weights(again).items())
@@ -56,7 +60,8 @@ def test_the_best_moment_is_kept_over_a_resumption(tmp_path: Path, monkeypatch: 
 
 def test_the_end_is_kept_where_it_is_better_than_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fit, judge = start(tmp_path)
-    monkeypatch.setattr(judge, "loss", lambda: {**LOSSES, 0: 1.6}[fit.step])
+    monkeypatch.setattr(judge.gauge, "loss", lambda: {**LOSSES, 0: 1.6}[fit.step])
+    judge.gauge.ignorant = 1.7
     fit.run(watch=judge.watch)
     end = weights(fit)
     assert judge.choose() == judge.steps
@@ -64,12 +69,43 @@ def test_the_end_is_kept_where_it_is_better_than_the_start(tmp_path: Path, monke
         assert torch.equal(value, end[name]), name
 
 
+@pytest.mark.parametrize("recoloured", [False, True])
+def test_the_end_is_kept_where_the_start_knew_nothing(
+    recoloured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit, judge = start(tmp_path, recoloured)
+    monkeypatch.setattr(judge.gauge, "loss", scripted(judge, fit))
+    judge.gauge.ignorant = 1.3 if recoloured else 1.1
+    fit.run(watch=judge.watch)
+    assert judge.choose() == judge.steps
+
+
+@pytest.mark.parametrize("task", [0, 1], ids=["numbers", "words"])
+def test_ignorance_is_what_a_constant_answer_comes_to(task: int) -> None:
+    agent = Agent.new(SMALL, seed=11)
+    batch = Mixture(tasks(agent)[task : task + 1], SMALL, MixtureConfig(rows=4), seed=0).batch(0)
+    found = ignorance(batch.laid.all_targets, agent.model)
+    model = agent.model.eval()
+    with torch.no_grad():
+        losses, weights, _ = model.losses(batch)
+    untrained = float((losses * weights).sum() / weights.sum())
+    assert 0 < found < untrained  # who has seen how often each occurs beats who has seen nothing
+    same = [replace(target) for target in batch.laid.all_targets]
+    for target in same:
+        if isinstance(target, Targets):
+            target.tokens = target.tokens[:1].expand_as(target.tokens)
+        else:
+            target.ids = target.ids[:1].expand_as(target.ids)
+    few = ignorance(same, agent.model)
+    assert few < found / 2  # where there is one answer, only the spread of its bins is left
+
+
 def test_the_loss_falls_with_what_is_learnt_of_the_same(tmp_path: Path) -> None:
     agent = Agent.new(SMALL, seed=11)
     arrays = tasks(agent)[:1]
     judge = HeldBack(agent, arrays, CONFIG.mixture, 20, tmp_path)
-    first = judge.loss()
-    assert judge.loss() == first  # the same batches every time
+    first = judge.gauge.loss()
+    assert judge.gauge.loss() == first  # the same batches every time
     Trainer(agent, arrays, replace(CONFIG, steps=20, learning_rate=3e-3)).run(watch=judge.watch)
     assert judge.losses[20] < first
     assert list(judge.losses) == list(range(0, 21, 2))

@@ -1,6 +1,7 @@
 """Training: deterministic batches, resume equals uninterrupted, a golden loss, held-out tasks stay out."""
 
 import json
+import math
 import random
 import signal
 import subprocess
@@ -194,6 +195,23 @@ def test_a_shift_reaches_the_batch() -> None:
 
     assert not unknown(0)
     assert unknown(5)
+
+
+def test_large_pictures_make_a_batch_smaller() -> None:
+    made = tasks(Agent.new(SMALL, seed=11))[:1]
+
+    def pixels(wanted: int, rows: int = 16) -> tuple[int, int]:
+        batch = Mixture(made, SMALL, MixtureConfig(rows=rows, pixels=wanted)).batch(0)
+        shown = [picture for group in batch.laid.pictures for picture in group.pixels]
+        return len(batch.segment), sum(math.prod(picture.shape[:3]) for picture in shown)
+
+    rows, most = pixels(0)
+    fewer, shown = pixels(most // 4)
+    assert rows == 16
+    assert 1 < fewer < 8
+    assert most / 8 < shown < most / 2
+    assert pixels(1)[0] == 1
+    assert pixels(10**9)[0] == 16
 
 
 def test_noise_changes_what_is_sensed_in_numbers_and_nothing_else() -> None:

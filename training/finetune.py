@@ -22,9 +22,11 @@ from opengato.training import lora
 from opengato.training.arrays import arrays_of
 from opengato.training.demonstrations import run_episode
 from opengato.training.episodes import EpisodeStore, write_episodes
+from opengato.training.gauge import Gauge
 from opengato.training.held_back import HeldBack
 from opengato.training.mixture import MixtureConfig
 from opengato.training.provenance import provenance
+from opengato.training.recolour import COLOURS, SAME, recolour
 from opengato.training.train import announce, learn_statistics
 from opengato.training.trainer import Trainer, TrainerConfig
 
@@ -40,6 +42,8 @@ class FinetuneConfig(TrainerConfig):
         demonstrations: how many episodes to learn from.
         held_back: share of them that is not trained on but tells, by its loss, whether the end is worse than the start;
             then the best moment is taken, its start among them. Below five demonstrations none is held back.
+        recolour: start with eyes that take one colour for another where the demonstrations are clearer that way
+            (`recolour.py`).
         lora: rank of adapters beside the blocks' matrices (`lora.py`); 0 trains every weight.
         noise: disturbance of the demonstrations' execution when they are collected here (see `CollectConfig`).
         data_dir: where demonstrations lie, and where those collected here are put.
@@ -53,6 +57,7 @@ class FinetuneConfig(TrainerConfig):
     scratch: bool = False
     demonstrations: int = 10
     held_back: float = 0.2
+    recolour: bool = True
     lora: int = 0
     noise: float = 0.3
     data_dir: str = "data"
@@ -63,7 +68,7 @@ class FinetuneConfig(TrainerConfig):
     learning_rate: float = 1.5e-3
     warmup: int = 30
     workers: int = 0
-    mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=8, shift=2))
+    mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=8, pixels=3_300_000, shift=2))
 
 
 def finetune(config: FinetuneConfig, card: Card) -> Path:
@@ -92,9 +97,17 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
     )
     assert arrays is not None
     learn_statistics(agent, [arrays])
+    taken: dict[str, Any] = {}
+    if config.recolour and not config.scratch and spec.images:
+        seen = recolour(agent.model, Gauge(agent, [arrays], config.mixture))
+        if seen != SAME:
+            taken = {"taken_for": [COLOURS[channel] for channel in seen]}
+            print(f"{', '.join(COLOURS)} are taken for {', '.join(taken['taken_for'])}", flush=True)
     out = Path(config.out)
     identity = {"agent": config.agent, "scratch": config.scratch, "demonstrations": config.demonstrations}
     tuner = None
+    if not config.recolour:
+        identity["recolour"] = False
     if kept:
         identity["held_back"] = config.held_back
     if config.lora:
@@ -107,7 +120,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         trainer.run()
     else:
         watched.codec = arrays.codec
-        judge = HeldBack(agent, [watched], config.mixture, config.steps, out)
+        judge = HeldBack(agent, [watched], config.mixture, config.steps, out, recoloured=bool(taken))
         trainer.run(watch=judge.watch)
         chosen = judge.choose()
         print(f"by the {kept} demonstrations held back: taken after {chosen} of {config.steps} updates", flush=True)
@@ -123,6 +136,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
             "seed": config.seed,
             "scratch": config.scratch,
             **({"lora": config.lora} if config.lora else {}),
+            **taken,
         },
     ]
     return agent.save(out / "agent")

@@ -2,14 +2,15 @@
 
 An agent that could do the task before may be worse after: then its best moment is kept, at worst its start. Where the
 loss ends below where it began, the end is kept, though the loss may have been lower on the way: an agent goes on
-learning to act after the loss of its words has turned (docs/log.md).
+learning to act after the loss of its words has turned (docs/log.md). The end is kept as well where the start knew
+nothing of the task, that is, told actions no better than who only knows how often each of them occurs: there is nothing
+to lose, and a loss that rises from there says that the agent is sure of itself where demonstrations differ.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -17,11 +18,10 @@ from safetensors.torch import load_file, save_file
 
 from opengato.agent.agent import Agent
 from opengato.training.arrays import TaskArrays
-from opengato.training.mixture import Mixture, MixtureConfig
+from opengato.training.gauge import Gauge
+from opengato.training.mixture import MixtureConfig
 
 MOMENTS = 10  # of a run at which the loss is measured, beside its start
-BATCHES = 4
-SEED = 0x6865  # of the batches: the same at every moment
 WEIGHTS, FACTS = "best.safetensors", "best.json"
 
 
@@ -34,14 +34,16 @@ class HeldBack:
         mixture: how batches are drawn; pictures are not moved here.
         steps: of the whole run.
         out: folder for the best weights so far, from which a resumed run goes on.
+        recoloured: the agent knew nothing of the task before its eyes were changed (`recolour.py`).
     """
 
     def __init__(
-        self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path
-    ) -> None:
+        self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path,
+        recoloured: bool = False,
+    ) -> None:  # fmt: skip
+        self.recoloured = recoloured
         self.agent, self.steps, self.every, self.out = agent, steps, max(1, steps // MOMENTS), out
-        drawn = Mixture(tasks, agent.model.config, replace(mixture, shift=0), seed=SEED)
-        self._batches = [drawn.batch(number) for number in range(BATCHES)]
+        self.gauge = Gauge(agent, tasks, mixture)
         facts = out / FACTS
         self.losses: dict[int, float] = {}
         if facts.is_file() and (out / WEIGHTS).is_file():
@@ -52,31 +54,20 @@ class HeldBack:
         if step % self.every or step in self.losses:
             return
         best = min(self.losses.values(), default=float("inf"))
-        self.losses[step] = self.loss()
+        self.losses[step] = self.gauge.loss()
         if self.losses[step] < best:
             save_file({name: value.contiguous() for name, value in self._weights().items()}, self.out / WEIGHTS)
         (self.out / FACTS).write_text(json.dumps(self.losses))
 
-    def loss(self) -> float:
-        """Mean loss of the demonstrations held back."""
-        model = self.agent.model
-        training, device = model.training, next(model.parameters()).device
-        model.eval()
-        total = weight = 0.0
-        with torch.no_grad():
-            for batch in self._batches:
-                losses, weights, _ = model.losses(batch.to(device))
-                total, weight = total + float((losses * weights).sum()), weight + float(weights.sum())
-        model.train(training)
-        return total / weight
-
     def choose(self) -> int:
-        """Leave the agent as it is if its loss is below that of its start, else give it the weights of its best moment.
+        """Leave the agent as it is if its loss is below that of its start, or if it knew nothing then; else give it the
+        weights of its best moment.
 
         Returns:
             The update after which it had the weights that it has now.
         """
-        if self.losses[max(self.losses)] < self.losses[0]:
+        knew = self.losses[0] <= self.gauge.ignorant and not self.recoloured
+        if not knew or self.losses[max(self.losses)] < self.losses[0]:
             return self.steps
         self.agent.model.load_state_dict(load_file(self.out / WEIGHTS))
         return min(self.losses, key=lambda step: self.losses[step])

@@ -14,7 +14,7 @@ import torch
 
 from opengato.agent.codec import Timesteps
 from opengato.agent.config import ModelConfig
-from opengato.agent.layout import Layout
+from opengato.agent.layout import Layout, pictures
 from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
 from opengato.agent.prompt import MAX_INSTRUCTION, place, prompt_positions, tail
@@ -30,6 +30,7 @@ class MixtureConfig:
 
     Args:
         rows: sequences a batch; each is as long as the model's window.
+        pixels: of a batch, about; where pictures are large, a batch has fewer rows, one at least. 0 for any number.
         demonstration_prompts: share of sequences that start with a demonstration of the same task (Gato: a quarter);
             half of these are its end, half start anywhere in it.
         instruction_prompts: share that start with the task in words, drawn independently.
@@ -44,6 +45,7 @@ class MixtureConfig:
     """
 
     rows: int = 32
+    pixels: int = 0
     demonstration_prompts: float = 0.25
     instruction_prompts: float = 0.25
     segment_steps: int | None = 64
@@ -94,6 +96,7 @@ class Mixture:
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()
         self.noise = [_setting(config.noise, task.task) or 0.0 for task in self.tasks]
+        self.rows = self._affordable(share / share.sum())
         longest = [_setting(config.unshown, task.task) for task in self.tasks]
         self.unshown = [
             Unshown(task, words, task.codec.vocabulary.end_id) if words else None
@@ -105,16 +108,16 @@ class Mixture:
         rng = np.random.default_rng([self.seed, step])
         length = self.model.window
         pieces = Pieces(self.model.slots)
-        shape = (self.config.rows, length)
+        shape = (self.rows, length)
         self._position, self._segment = np.zeros(shape, np.int64), np.full(shape, -1)
         self._step, self._horizon = np.zeros(shape, np.int64), np.full(shape, length)
-        for row in range(self.config.rows):
+        for row in range(self.rows):
             used = segment = misses = 0
             while used < length and misses < 3:
                 taken = self._segment_into(pieces, rng, row, used, segment)
                 used, segment, misses = used + taken, segment + bool(taken), misses + (not taken)
         arrays = (self._position, self._segment, self._step, self._horizon)
-        return Batch(pieces.done(spare=self.config.rows * length), *(torch.from_numpy(array) for array in arrays))
+        return Batch(pieces.done(spare=self.rows * length), *(torch.from_numpy(array) for array in arrays))
 
     def _segment_into(self, pieces: Pieces, rng: np.random.Generator, row: int, used: int, segment: int) -> int:
         """Draw one segment and lay it out behind what is in the row; returns its positions, 0 if nothing fits."""
@@ -169,6 +172,16 @@ class Mixture:
         positions = int(rng.integers(1, prompt_positions(self.model) + 1))
         begin = max(0, end - positions)  # a timestep takes at least one position
         return tail(layout, task.episode(episode, begin, end), positions)
+
+    def _affordable(self, share: np.ndarray) -> int:
+        """Rows that hold as many pixels as are wanted, of tasks with these shares of the positions."""
+        if not self.config.pixels:
+            return self.config.rows
+        row = 0.0
+        for task, layout, part in zip(self.tasks, self.layouts, share, strict=True):
+            seen = sum(feature.shape[0] * feature.shape[1] * pictures(feature) for feature in task.spec.images)
+            row += part * self.model.window / float(layout.sizes(task.episode(0)).mean()) * seen
+        return max(1, min(self.config.rows, int(self.config.pixels / row))) if row else self.config.rows
 
     def _typical(self, index: int) -> float:
         """Positions of a typical segment of a task."""
