@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,6 @@ from opengato.agent.embedding import Embedding, which
 from opengato.agent.laid import Laid, Targets, Tensors, WordTargets
 from opengato.agent.transformer import Transformer
 from opengato.agent.values import BINS
-
-GAP_SHARE = 0.1  # of the loss in which a gap's word is held against the agent (`training/unshown.py`)
 
 
 @dataclass
@@ -168,12 +167,22 @@ class Model(nn.Module):
 
     def _word_loss(self, h: torch.Tensor, target: WordTargets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         logits = self.word_logits(h[target.source]).float()
-        # A word of a gap may stand here, too: it is hardly weighed against the one that does, and never raised.
-        gap = torch.zeros_like(logits).scatter_reduce(
-            1, target.unshown.clamp(min=0), (target.unshown >= 0).to(logits.dtype), "amax"
+        right = logits.gather(1, target.ids[:, None])[:, 0]
+        # A word of a gap counts as one of those that may stand here, but is not weighed against the one that does.
+        shown = _chosen(logits, target.shown, right)
+        either = torch.logaddexp(shown, _chosen(logits, target.unshown, None))
+        return (logits.logsumexp(-1) - either) + (shown - right), target.weight, target.task
+
+
+def _chosen(scores_nV: torch.Tensor, ids_nW: torch.Tensor, alone: torch.Tensor | None) -> torch.Tensor:
+    """Log of the summed exponentials of these words' scores, float [n]; -1 is no word. Where there is none: `alone`,
+    or next to nothing."""
+    found = scores_nV.gather(1, ids_nW.clamp(min=0)).masked_fill(ids_nW < 0, -1e9)
+    if alone is not None:
+        found = torch.where(
+            (ids_nW >= 0).any(1, keepdim=True), found, alone[:, None].expand_as(found) - math.log(found.shape[1])
         )
-        losses = [F.cross_entropy(scores, target.ids, reduction="none") for scores in (logits - 1e9 * gap, logits)]
-        return (1 - GAP_SHARE) * losses[0] + GAP_SHARE * losses[1], target.weight, target.task
+    return found.logsumexp(-1)
 
 
 def _gaussian(sigma: float) -> torch.Tensor:
