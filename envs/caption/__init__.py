@@ -10,7 +10,7 @@ TASKS = ("scene", "objects", "icons")
 
 
 def make(name: str, **kwargs: Any) -> Any:
-    """Make a captioning task, one of `TASKS`; keyword arguments are those of its class (`split`, `render_mode`).
+    """Make a captioning task: `scene`, `objects` or `icons`; keyword arguments are those of its class (`split`, `render_mode`).
 
     Raises:
         UnknownNameError: there is no such task.
