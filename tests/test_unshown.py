@@ -36,7 +36,7 @@ def agent() -> Agent:
 
 @pytest.fixture(scope="module")
 def captions(agent: Agent) -> TaskArrays:
-    return demonstrations(agent, "caption/scene", 1200)
+    return demonstrations(agent, "caption/scene", 700)
 
 
 def test_the_gaps_are_the_pairs_that_no_scene_shows(agent: Agent, captions: TaskArrays) -> None:

@@ -19,20 +19,6 @@ COLORS: dict[str, tuple[float, float, float]] = {
     "purple": (0.62, 0.10, 0.80),
     "white": (1.0, 1.0, 1.0),
 }
-# Colours of scenes that are there to learn from (`opengato.envs.caption.scenes`): nothing in the tasks has them.
-MORE_COLORS: dict[str, tuple[float, float, float]] = {
-    "brown": (0.42, 0.24, 0.10),
-    "black": (0.07, 0.07, 0.07),
-    "gray": (0.50, 0.50, 0.50),
-    "teal": (0.00, 0.48, 0.50),
-    "pink": (1.00, 0.58, 0.75),
-    "gold": (0.82, 0.48, 0.05),
-    "lime": (0.62, 0.98, 0.20),
-    "cyan": (0.25, 0.90, 0.98),
-    "navy": (0.05, 0.07, 0.45),
-    "magenta": (0.98, 0.10, 0.58),
-}
-APART = 0.35  # between any two colours, as the distance of their RGB: none can stand in for another
 # Half of the height, metres.
 SIZES = {"small": 0.016, "large": 0.026}
 # Turning by this angle changes nothing: radians, 0 for round shapes.
@@ -48,7 +34,7 @@ class SceneObject:
 
     Args:
         shape: one of `SHAPES`.
-        color: one of `COLORS` or `MORE_COLORS`.
+        color: one of `COLORS`.
         x: metres from the basket's centre towards the front camera.
         y: metres towards the right of the front camera's picture.
         size: one of `SIZES`.
@@ -66,16 +52,10 @@ class SceneObject:
     yaw: float = 0.0
 
     def __post_init__(self) -> None:
-        colors = COLORS | MORE_COLORS
-        facts = (("shape", self.shape, SHAPES), ("color", self.color, colors), ("size", self.size, SIZES))
+        facts = (("shape", self.shape, SHAPES), ("color", self.color, COLORS), ("size", self.size, SIZES))
         for kind, name, known in facts:
             if name not in known:
                 raise UnknownNameError(kind, name, known, "Next: choose one of them.")
-
-    @property
-    def rgb(self) -> tuple[float, float, float]:
-        """The colour, each part 0 … 1."""
-        return (COLORS | MORE_COLORS)[self.color]
 
 
 def add_geom(spec: mujoco.MjSpec, body: Any, shape: str, half_height: float, **attributes: Any) -> Any:

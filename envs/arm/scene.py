@@ -99,7 +99,7 @@ class SceneRenderer:
             body, geom = model.body(f"place{place}").id, model.geom(f"{place}-{thing.shape}-{thing.size}").id
             model.body_pos[body] = thing.x, thing.y, SIZES[thing.size]
             model.body_quat[body] = np.cos(thing.yaw / 2), 0.0, 0.0, np.sin(thing.yaw / 2)
-            model.geom_rgba[geom] = *thing.rgb, 1.0
+            model.geom_rgba[geom] = *COLORS[thing.color], 1.0
             model.geom_group[geom] = 0
             self._shown.append(geom)
         data.qpos[self._qpos] = joints_for(np.array(gripper or PARKED), 0.0)

@@ -6,11 +6,11 @@ from typing import Any
 
 from opengato.errors import UnknownNameError
 
-TASKS = ("scene", "objects", "icons")
+TASKS = ("scene", "icons")
 
 
 def make(name: str, **kwargs: Any) -> Any:
-    """Make a captioning task: `scene`, `objects` or `icons`; keyword arguments are those of its class (`split`, `render_mode`).
+    """Make a captioning task: `scene` or `icons`; keyword arguments are those of its class (`split`, `render_mode`).
 
     Raises:
         UnknownNameError: there is no such task.
@@ -19,10 +19,6 @@ def make(name: str, **kwargs: Any) -> Any:
         from .scene import SceneCaptionTask
 
         return SceneCaptionTask(**kwargs)
-    if name == "objects":
-        from .objects import SceneObjectsTask
-
-        return SceneObjectsTask(**kwargs)
     if name == "icons":
         from .icons import IconTask
 

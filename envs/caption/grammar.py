@@ -2,12 +2,10 @@
 
     caption  = object { relation object }
     object   = "a" colour shape
-    names    = colour shape { "," colour shape }
     relation = "left of" | "right of" | "in front of" | "behind"
 
-Objects are named in the order of their colours: red, green, blue, yellow, purple, white, then those that only training
-scenes have. A relation says where the object before it stands from the one after it: "a red cube left of a green ball
-behind a white cone".
+Objects are named in the order red, green, blue, yellow, purple, white; a relation says where the object before it
+stands from the one after it: "a red cube left of a green ball behind a white cone".
 """
 
 from __future__ import annotations
@@ -16,7 +14,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .scenes import SCENE_SHAPES, TRAINING_COLORS, Scene, relation
+from .scenes import SCENE_COLORS, SCENE_SHAPES, Scene, relation
 from .text import normalise
 
 RELATIONS = ("left of", "right of", "in front of", "behind")
@@ -49,23 +47,16 @@ def describe(scene: Scene) -> str:
     return text
 
 
-def name_all(scene: Scene) -> str:
-    """The objects alone: "red cube, white ball"."""
-    return ", ".join(f"{thing.color} {thing.shape}" for thing in scene)
-
-
 def parse(text: str) -> Caption:
     """What a caption says, word for word; what lies outside the language becomes None and can't be right."""
     parts = _RELATION.split(normalise(text))
     return Caption(tuple(_object(part) for part in parts[::2]), tuple(parts[1::2]))
 
 
-def _object(text: str, article: str = "a ") -> tuple[str | None, str | None]:
-    if not text.startswith(article):
-        return None, None
-    match text.removeprefix(article).split():
-        case [color, shape]:
-            return color if color in TRAINING_COLORS else None, shape if shape in SCENE_SHAPES else None
+def _object(text: str) -> tuple[str | None, str | None]:
+    match text.split():
+        case ["a", color, shape]:
+            return color if color in SCENE_COLORS else None, shape if shape in SCENE_SHAPES else None
     return None, None
 
 
@@ -80,10 +71,3 @@ def attributes_right(answer: str, truth: str) -> tuple[int, int]:
     right = sum(a == b for x, y in zip(said.objects, meant.objects, strict=False) for a, b in zip(x, y, strict=True))
     right += sum(a == b for a, b in zip(said.relations, meant.relations, strict=False))
     return right, max(said.num_attributes, meant.num_attributes)
-
-
-def names_right(answer: str, truth: str) -> tuple[int, int]:
-    """Compare two lists of names place by place; returns what `attributes_right` does."""
-    said, meant = ([_object(part.strip(), "") for part in normalise(text).split(",")] for text in (answer, truth))
-    right = sum(a == b for x, y in zip(said, meant, strict=False) for a, b in zip(x, y, strict=True))
-    return right, 2 * max(len(said), len(meant))

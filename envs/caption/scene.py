@@ -13,7 +13,7 @@ from .scenes import draw_scene, picture
 from .turns import Turn, TurnTask, image_space
 
 MAX_OBJECTS = 3
-MAX_CAPTION = 96  # characters; the longest true caption has 77
+MAX_CAPTION = 96  # characters; the longest true caption has 80
 
 
 class SceneCaptionTask(TurnTask):
@@ -24,8 +24,7 @@ class SceneCaptionTask(TurnTask):
     Reward: the share of colours, shapes and relations that are right (`grammar.attributes_right`). Success: all of
     them. `info` adds `attributes` and `attributes_right`.
 
-    Test split: every scene has a pair of colour and shape that no training scene has (`scenes.HELD_OUT`), and six
-    colours; training has ten more (`scenes.TRAINING_COLORS`).
+    Test split: every scene has a pair of colour and shape that no training scene has (`scenes.HELD_OUT`).
     """
 
     def __init__(self, split: str = "train", render_mode: str | None = "rgb_array") -> None:

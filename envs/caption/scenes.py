@@ -1,5 +1,4 @@
-"""Random scenes of the arm's basket, with combinations of colour and shape that only the test split shows, and with
-colours that only the training split shows."""
+"""Random scenes of the arm's basket, with combinations of colour and shape that only the test split shows."""
 
 from __future__ import annotations
 
@@ -8,8 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from opengato.envs.arm.objects import COLORS, MORE_COLORS, SceneObject
-from opengato.envs.arm.scene import AREA, SceneRenderer
+from opengato.envs.arm.scene import AREA, COLORS, SceneObject, SceneRenderer
 
 from .text import stable_hash
 from .turns import IMAGE_SIDE
@@ -17,9 +15,6 @@ from .turns import IMAGE_SIDE
 # The prism is left out: at 64 pixels it looks like a cylinder.
 SCENE_SHAPES = ("cube", "ball", "cylinder", "cone")
 SCENE_COLORS = tuple(COLORS)
-# Training scenes have ten colours more, each with every shape: where a shape comes in fourteen colours rather than
-# four, it is told by its outline and its shading, which a colour that it never came in has as well (docs/log.md).
-TRAINING_COLORS = (*SCENE_COLORS, *MORE_COLORS)
 NUM_HELD_OUT = 5  # of 24 pairs
 MIN_DISTANCE = 0.075  # metres between centres: objects never touch
 CLEAR_BEHIND = 0.1  # metres in depth where two objects overlap from side to side: none hides another
@@ -68,9 +63,9 @@ def relation(first: SceneObject, second: SceneObject) -> str | None:
 
 
 def draw_scene(rng: np.random.Generator, split: str, num_objects: int) -> Scene:
-    """A random scene: objects of different colours, in the order of `TRAINING_COLORS`, neighbours clearly related.
+    """A random scene: objects of different colours, in the order of `SCENE_COLORS`, neighbours in it clearly related.
 
-    A training scene has no held-out pair; a test scene has at least one, and colours of `SCENE_COLORS` only.
+    A training scene has no held-out pair; a test scene has at least one.
 
     Args:
         rng: where chance comes from.
@@ -78,7 +73,7 @@ def draw_scene(rng: np.random.Generator, split: str, num_objects: int) -> Scene:
         num_objects: 1 to 4.
     """
     while True:
-        looks = _draw_looks(rng, split, num_objects)
+        looks = _draw_looks(rng, num_objects)
         if any(look in HELD_OUT for look in looks) == (split == "test"):
             break
     while True:
@@ -101,11 +96,10 @@ def _all_visible(places: np.ndarray) -> bool:
     return bool((np.hypot(depth, aside) >= MIN_DISTANCE).all() and not hidden.any())
 
 
-def _draw_looks(rng: np.random.Generator, split: str, num_objects: int) -> list[tuple[str, str]]:
-    known = TRAINING_COLORS if split == "train" else SCENE_COLORS
-    colors = sorted(rng.permutation(len(known))[:num_objects])
+def _draw_looks(rng: np.random.Generator, num_objects: int) -> list[tuple[str, str]]:
+    colors = sorted(rng.permutation(len(SCENE_COLORS))[:num_objects])
     shapes = rng.integers(len(SCENE_SHAPES), size=num_objects)
-    return [(known[c], SCENE_SHAPES[s]) for c, s in zip(colors, shapes, strict=True)]
+    return [(SCENE_COLORS[c], SCENE_SHAPES[s]) for c, s in zip(colors, shapes, strict=True)]
 
 
 @cache

@@ -25,8 +25,7 @@ class SceneDialogueTask(TurnTask):
     a colour, a shape, a number, yes or no, left or right. Reward: 1 for the right answer, else 0. Success: all four
     right.
 
-    Test split: every scene has a pair of colour and shape that no training scene has, and six colours; training has ten
-    more (`opengato.envs.caption.scenes`).
+    Test split: every scene has a pair of colour and shape that no training scene has (`opengato.envs.caption.scenes`).
     """
 
     def __init__(self, split: str = "train", render_mode: str | None = "rgb_array") -> None:

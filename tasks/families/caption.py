@@ -26,16 +26,6 @@ register(
 )(partial(make_caption, "scene"))
 
 register(
-    "caption/objects",
-    instruction="name the objects in the picture",
-    embodiment="a reader of pictures that answers in words",
-    tags=("text", "vision", "caption"),
-    success="every colour and shape is right",
-    demonstrator="opengato.envs.caption.turns:Truth",
-    evaluation_kwargs={"split": "test"},
-)(partial(make_caption, "objects"))
-
-register(
     "caption/icons",
     instruction="name the icon",
     embodiment="a reader of pictures that answers in words",
