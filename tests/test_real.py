@@ -214,28 +214,6 @@ def test_the_loop_drives_the_twin(disturbance: Disturbance) -> None:
     assert min(report.age_ms) >= 0
 
 
-def test_a_command_for_the_episode_before_is_not_obeyed() -> None:
-    body = Twin(blind_arm(), 20.0, Disturbance())
-    ours, theirs = socket.socketpair()
-    threading.Thread(target=body.run, args=(theirs,), daemon=True).start()
-    ours.settimeout(20)
-    receive(ours)  # what the body senses and does
-    full = {"action": np.ones(5, np.float32)}
-    moved = []
-    for episode, answered in ((0, -1), (1, 1)):
-        send(ours, {"kind": "reset", "seed": 0})
-        first = receive(ours)
-        while first[0]["episode"] != episode:
-            first = receive(ours)
-        send(ours, {"kind": "action", "episode": answered}, full)
-        for _ in range(6):
-            last = receive(ours)
-        moved.append(float(np.abs(last[1]["pose"][:3] - first[1]["pose"][:3]).max()))
-    send(ours, {"kind": "bye"})
-    ours.close()
-    assert moved[0] < 0.004 < moved[1], moved
-
-
 def test_a_loop_without_a_robot_stops_or_holds() -> None:
     class Silent:
         rate_hz = 50.0
