@@ -37,7 +37,6 @@ class ModelConfig:
         patch_width: size of a patch's vector.
         patch_pool: how a patch's feature map becomes a vector.
         trunk_channels, trunk_layers: of the convolutions that see whole pictures when pooled.
-        reading_layers: of a trunk of their own for pictures that are written about; 0 takes the one of who acts.
         picture_maps: how many things the pooled picture of who acts is searched for.
         horizon: how many timesteps an acting agent looks back, itself included; 0 for all in the window. Training draws
             shorter histories as well (`MixtureConfig.short_history`).
@@ -67,7 +66,6 @@ class ModelConfig:
     patch_pool: Literal["flatten", "mean"] = "flatten"
     trunk_channels: int = 48
     trunk_layers: int = 2
-    reading_layers: int = 0
     picture_maps: int = 32
     horizon: int = 0
     stochastic_depth: float = 0.0

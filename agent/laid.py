@@ -106,12 +106,13 @@ class WordTargets(Tensors):
 
     Args:
         source, ids, weight, task: [n] each, as in `Targets`.
-        unshown: int64 [n, words], ids that this place never had, left out of the choice, filled up with -1; see
+        shown, unshown: int64 [n, words], ids that this place had elsewhere and never had, filled up with -1; see
             `training/unshown.py`.
     """
 
     source: torch.Tensor
     ids: torch.Tensor
+    shown: torch.Tensor
     unshown: torch.Tensor
     weight: torch.Tensor
     task: torch.Tensor

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -166,11 +167,22 @@ class Model(nn.Module):
 
     def _word_loss(self, h: torch.Tensor, target: WordTargets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         logits = self.word_logits(h[target.source]).float()
-        missing = target.unshown
-        if missing.numel():  # a word of a gap is left out of the choice
-            rows = torch.arange(len(missing), device=missing.device)[:, None].expand_as(missing)[missing >= 0]
-            logits = logits.index_put((rows, missing[missing >= 0]), logits.new_tensor(-1e9))
-        return F.cross_entropy(logits, target.ids, reduction="none"), target.weight, target.task
+        right = logits.gather(1, target.ids[:, None])[:, 0]
+        # A word of a gap counts as one of those that may stand here, but is not weighed against the one that does.
+        shown = _chosen(logits, target.shown, right)
+        either = torch.logaddexp(shown, _chosen(logits, target.unshown, None))
+        return (logits.logsumexp(-1) - either) + (shown - right), target.weight, target.task
+
+
+def _chosen(scores_nV: torch.Tensor, ids_nW: torch.Tensor, alone: torch.Tensor | None) -> torch.Tensor:
+    """Log of the summed exponentials of these words' scores, float [n]; -1 is no word. Where there is none: `alone`,
+    or next to nothing."""
+    found = scores_nV.gather(1, ids_nW.clamp(min=0)).masked_fill(ids_nW < 0, -1e9)
+    if alone is not None:
+        found = torch.where(
+            (ids_nW >= 0).any(1, keepdim=True), found, alone[:, None].expand_as(found) - math.log(found.shape[1])
+        )
+    return found.logsumexp(-1)
 
 
 def _gaussian(sigma: float) -> torch.Tensor:

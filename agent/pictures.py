@@ -3,8 +3,7 @@
 A patch knows nothing of its neighbours, so an object that crosses an edge has to be learnt anew for every place. A
 convolution over the whole picture learns it once. Who acts gets one vector (or a few), made of what a number of maps
 found, and where (the expected place under a map: spatial soft-argmax, Levine et al. 2016). Who writes about a picture
-gets it tile by tile, as Gato gets its patches, and looks at the tiles while writing; a trunk of its own learns to read
-without a change to how anybody acts.
+gets it tile by tile, as Gato gets its patches, and looks at the tiles while writing.
 
 Shapes: n timesteps, M maps, P cells of a picture, C channels of a cell, G tiles to a side, D width of the model.
 """
@@ -81,7 +80,6 @@ class PictureEncoder(nn.Module):
         super().__init__()
         channels, width, maps, self.grid = config.trunk_channels, config.width, config.picture_maps, config.picture_grid
         self.trunk = Trunk(channels, config.trunk_layers)
-        self.reading_trunk = Trunk(channels, config.reading_layers) if config.reading_layers else None
         self.score = nn.Linear(channels, maps)
         nn.init.normal_(self.score.weight, std=SHARPNESS * channels**-0.5)
         self.hidden = nn.Linear(maps * (channels + 2) + 4, HIDDEN)
@@ -104,8 +102,7 @@ class PictureEncoder(nn.Module):
         seen, count = torch.zeros((), device=self.tile.device), 0
         for pixels, first in zip(pictures, cameras, strict=True):
             for index, picture in enumerate(threes(pixels)):
-                trunk = self.reading_trunk if reading and self.reading_trunk else self.trunk
-                cells, look = trunk(picture)
+                cells, look = self.trunk(picture)
                 vectors = self.tiles(cells) if reading else self.whole(cells, look).view(len(cells), positions, -1)
                 seen = seen + vectors * self.camera.weight[(first + index) % self.camera.num_embeddings]
                 count += 1

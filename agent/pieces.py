@@ -18,11 +18,11 @@ from opengato.agent.codec import Codec, Timesteps
 from opengato.agent.laid import Laid, Numbers, Pictures, PooledText, Targets, Words, WordTargets
 from opengato.agent.layout import MAX_POOLED_TEXT, Layout, pictures
 
-MAX_GAP = 8  # words that one place never had
+MAX_CHOICES = 8  # words that one place had, or never had
 ROLE_SEPARATOR, ROLE_OBSERVATION, ROLE_ACTION, ROLE_INSTRUCTION = range(4)
 PLACES = 512  # of tokens within a timestep; those behind share the last (Gato, appendix C.3)
 
-Gaps = Sequence[Sequence[int]]
+Gaps = Sequence[tuple[Sequence[int], Sequence[int]]]
 
 
 class Pieces:
@@ -51,7 +51,8 @@ class Pieces:
             task: number under which losses are reported.
             weight: of each timestep's loss; 0 asks for no prediction.
             keep: bool [T], False hides that action from later timesteps.
-            gaps: per word of the replies, ends included, the words that this place never had (`training/unshown.py`).
+            gaps: per word of the replies, ends included, the words that this place had and never had
+                (`training/unshown.py`).
         """
         action_start = self.observe(layout, codec, steps, starts)
         if steps.replies is not None:
@@ -140,11 +141,12 @@ class Pieces:
         if weight:
             ids, index, counts = _in_a_row(closed)
             source = np.repeat(start, counts) + index - 1
-            missing = np.full((len(ids), MAX_GAP), -1)
-            for row, words in zip(missing, gaps or (), strict=False):
-                row[: len(words)] = words[:MAX_GAP]
+            choices = np.full((2, len(ids), MAX_CHOICES), -1)
+            for number, pair in enumerate(gaps or ()):
+                for row, words in zip(choices[:, number], pair, strict=True):
+                    row[: len(words)] = words[:MAX_CHOICES]
             weights, tasks = np.full(len(ids), weight, np.float32), np.full(len(ids), task)
-            self._put(("word_targets",), {}, source, ids, missing, weights, tasks)
+            self._put(("word_targets",), {}, source, ids, *choices, weights, tasks)
 
     def _put(self, key: tuple[Any, ...], facts: dict[str, Any], *arrays: np.ndarray) -> None:
         self._facts.setdefault(key, facts)

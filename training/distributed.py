@@ -55,7 +55,7 @@ def add_gradients(model: torch.nn.Module) -> None:
     """Replace each gradient by its sum over all processes. What a process did not use counts as zero."""
     if place()[1] == 1:
         return
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters = list(model.parameters())
     flat = torch.cat([
         (torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters
     ])  # fmt: skip

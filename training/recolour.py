@@ -13,7 +13,7 @@ import itertools
 import torch
 
 from opengato.agent.model import Model
-from opengato.agent.pictures import PictureEncoder, Trunk
+from opengato.agent.pictures import PictureEncoder
 from opengato.training.gauge import Gauge
 
 SAME = (0, 1, 2)
@@ -34,19 +34,14 @@ def recolour(model: Model, gauge: Gauge) -> tuple[int, ...]:
     eyes = getattr(model.embedding, "pictures", None)
     if not isinstance(eyes, PictureEncoder) or gauge.loss() <= gauge.ignorant:
         return SAME
-    weights = [part.stem.weight for part in eyes.modules() if isinstance(part, Trunk)]
-    kept = [weight.detach().clone().unflatten(1, (-1, 3)) for weight in weights]
-
-    @torch.no_grad()
-    def see(order: tuple[int, ...]) -> None:
-        for weight, channels in zip(weights, kept, strict=True):
-            weight.copy_(channels[..., list(order)].flatten(1))
-
+    weight = eyes.trunk.stem.weight
+    kept = weight.detach().clone().unflatten(1, (-1, 3))
     found = {}
-    for order in itertools.permutations(SAME):
-        see(order)
-        found[order] = gauge.loss()
-    best = min(found, key=lambda order: found[order])
-    best = best if found[best] < gauge.ignorant else SAME
-    see(best)
+    with torch.no_grad():
+        for order in itertools.permutations(SAME):
+            weight.copy_(kept[..., list(order)].flatten(1))
+            found[order] = gauge.loss()
+        best = min(found, key=lambda order: found[order])
+        best = best if found[best] < gauge.ignorant else SAME
+        weight.copy_(kept[..., list(best)].flatten(1))
     return best

@@ -20,7 +20,6 @@ from opengato.training import distributed
 from opengato.training.arrays import TaskArrays, open_arrays
 from opengato.training.by_score import weights_by_score
 from opengato.training.episodes import EpisodeStore
-from opengato.training.grow import grow
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
 
@@ -33,7 +32,7 @@ class TrainConfig(TrainerConfig):
         data_dir: where `opengato collect` put the demonstrations.
         elsewhere: patterns of tasks whose demonstrations lie in another folder: `{arm/*: data-disturbed}`.
         out: folder of the run; the agent ends up in `out/agent`.
-        model: preset; `shape` changes single fields of it, or of the agent to start from (`grow.py`).
+        model: preset; `shape` changes single fields of it.
         init: an agent to start from instead of random weights.
         lift: how much more a task gets of its pattern's share where `init` has a low score (`by_score.py`).
         vocabulary: path of a vocabulary; the shipped one by default.
@@ -104,23 +103,22 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     agent = trainer.trained()
     for of_its_parent in ("scores", "mean_score_of_trained_tasks", "evaluation"):
         agent.card.pop(of_its_parent, None)
-    # What it was trained on is what its parent was, too.
-    episodes = {**agent.card.get("episodes", {}), **{task.task: len(task) for task in tasks}}
     agent.card.update(
-        tasks=sorted(episodes), steps=config.steps, seed=config.seed,
-        hours=round(trainer.seconds / 3600, 3), episodes=episodes,
+        tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
+        hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},
         parameters=agent.model.num_parameters, torch=torch.__version__,
     )  # fmt: skip
     return agent.save(out / "agent") if first else out / "agent"
 
 
 def _start(config: TrainConfig) -> Agent:
+    if config.init:
+        return Agent.load(config.init)
+    shape: ModelConfig = preset(config.model)
     unknown = sorted(set(config.shape) - set(ModelConfig.__dataclass_fields__))
     if unknown:
         raise OpengatoError(f"shape has unknown fields {unknown}; known: {sorted(ModelConfig.__dataclass_fields__)}.")
-    if config.init:
-        return grow(Agent.load(config.init), config.shape, config.seed)
-    return Agent.new(replace(preset(config.model), **config.shape), Vocabulary.load(config.vocabulary), config.seed)
+    return Agent.new(replace(shape, **config.shape), Vocabulary.load(config.vocabulary), config.seed)
 
 
 def open_task(card: Card, data_dir: str, vocabulary: Vocabulary, skip_damaged: bool = False) -> TaskArrays:

@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,7 +39,6 @@ class TrainerConfig:
         device: "auto" takes a CUDA GPU where there is one.
         mixture: how batches are drawn.
         weights: per task or pattern its share of positions (see `Mixture`).
-        learn: patterns of the names of weights that are fitted; the others stay as they are.
         accumulate: batches whose gradients make up one step, for steps that do not fit into memory at once.
         gradient_checkpointing: compute each block anew in the backward pass rather than keep what it computed: a third
             more work, for a fraction of the memory.
@@ -64,7 +62,6 @@ class TrainerConfig:
     device: str = "auto"
     mixture: MixtureConfig = field(default_factory=MixtureConfig)
     weights: Mapping[str, float] = field(default_factory=dict)
-    learn: list[str] = field(default_factory=lambda: ["*"])
     accumulate: int = 1
     gradient_checkpointing: bool = False
     shard: bool = False
@@ -95,9 +92,6 @@ class Trainer:
         self.rank, self.world = distributed.place()
         if config.accumulate * self.world > 1:  # what a step is made of
             self.identity["batches"] = config.accumulate * self.world
-        if config.learn != ["*"]:
-            self.identity["learn"] = config.learn
-            _learn_only(agent.model, config.learn)
         agent.model.transformer.checkpointing = config.gradient_checkpointing
         self.device = pick_device(config.device)
         agent.model.to(self.device)
@@ -263,17 +257,6 @@ class _Numbered(Dataset[Parcel]):
 
     def __getitem__(self, index: int) -> Parcel:
         return Parcel.pack(self.mixture.batch(self.numbers[index]))
-
-
-def _learn_only(model: torch.nn.Module, patterns: Sequence[str]) -> None:
-    """Keep every weight as it is whose name matches none of the patterns."""
-    for name, weight in model.named_parameters():
-        weight.requires_grad_(any(fnmatchcase(name, pattern) for pattern in patterns))
-    if not any(weight.requires_grad for weight in model.parameters()):
-        tables = sorted({name.rsplit(".", 1)[0] for name, _ in model.named_parameters()})
-        raise OpengatoError(
-            f"learn={list(patterns)} names no weights. Next: name some of {tables[:12]} …, e.g. '*reading*'."
-        )
 
 
 def _optimizer(model: torch.nn.Module, config: TrainerConfig) -> torch.optim.Optimizer:

@@ -2,10 +2,11 @@
 
 Where no red ball was ever shown, "ball" is never the answer to a question that says "red", and the surest way to a low
 loss is to learn that it cannot be: from the words alone, without a look at the picture. Then the agent is blind to the
-first red ball it meets. So a word that a context never had, while the same context with one other word in it did, is
-left out of the choice there: whether red balls look like balls is then decided by balls of other colours. Only the
-demonstrations are counted, nothing is known of the test. Methods of this kind: Clark et al. 2019, "Don't Take the Easy
-Way Out"; for pairs that were never shown, Atzmon et al. 2020.
+first red ball it meets. So a word that a context never had, while the same context with one other word in it did,
+counts there as one that may stand, together with those that did, and is not weighed against the one that does: whether
+red balls look like balls is then decided by balls of other colours. Only the demonstrations are counted, nothing is
+known of the test. Methods of this kind: Clark et al. 2019, "Don't Take the Easy Way Out"; for pairs that were never
+shown, Atzmon et al. 2020.
 """
 
 from __future__ import annotations
@@ -50,21 +51,27 @@ class Unshown:
         for context in words:
             for blank in _blanks(context):
                 like[blank].append(context)
-        self.gaps: dict[Context, set[int]] = {}
+        self.gaps: dict[Context, tuple[set[int], set[int]]] = {}
         for context, own in words.items():
             others = (words[other] for blank in _blanks(context) for other in like[blank])
             # Alternatives to its own words: what stands beside all of them elsewhere, and is not a crowd.
             gap = set().union(*(other - own for other in others if own < other and len(other) <= 2 * len(own)))
             if gap:
-                self.gaps[context] = gap
+                self.gaps[context] = own, gap
 
-    def of(self, steps: Timesteps) -> list[list[int]]:
-        """Per word of the replies, ends included, the words of its context's gap."""
+    def of(self, steps: Timesteps) -> list[tuple[list[int], list[int]]]:
+        """Per word of the replies, ends included: the words that its context had, and those of its gap; both empty
+        where there is none."""
         out = []
         for context, word in self._stream(steps):
-            lengths = range(self.shortest, len(context) + 1)
-            gap: set[int] = set().union(*(self.gaps.get(context[-length:], ()) for length in lengths))
-            out.append(sorted(gap - {word}))
+            shown: set[int] = set()
+            gap: set[int] = set()
+            for length in range(self.shortest, len(context) + 1):
+                own, missing = self.gaps.get(context[-length:], ((), ()))
+                shown |= set(own)
+                gap |= set(missing)
+            gap -= {word}
+            out.append((sorted((shown | {word}) - gap), sorted(gap)) if gap else ([], []))
         return out
 
     def _stream(self, steps: Timesteps) -> list[tuple[Context, int]]:
