@@ -19,6 +19,7 @@ from opengato.evaluation.fewshot.config import FewshotConfig
 from opengato.evaluation.fewshot.nearest import CELLS, NearestAgent, _coarse
 from opengato.evaluation.fewshot.study import rows, study
 from opengato.evaluation.report import write_report
+from opengato.evaluation.report.studies import _mean
 from opengato.tasks import registry
 
 from .test_policy import SMALL
@@ -109,6 +110,15 @@ def test_rows_pool_the_series() -> None:
     assert (row["mean_return"], row["score"], row["n"], row["runs"]) == (4.0, 40.0, 4, [20.0, 60.0])
     assert row["interval"][0] < 40 < row["interval"][1]
     assert rows([{**run, "series": 0, "scores": [None, None]}])[0]["score"] is None
+
+
+def test_the_report_has_a_mean_over_what_every_task_has() -> None:
+    one = [
+        {"method": "scratch", "demonstrations": 1, "score": 140.0, "interval": [134.0, 146.0]},
+        {"method": "nearest", "demonstrations": 1, "score": 50.0, "interval": [40.0, 60.0]},
+    ]
+    other = [{"method": "scratch", "demonstrations": 1, "score": 20.0, "interval": [12.0, 28.0]}]
+    assert _mean([one, other]) == [{"method": "scratch", "demonstrations": 1, "score": 60.0, "interval": [55.0, 65.0]}]
 
 
 @pytest.mark.parametrize(

@@ -23,11 +23,11 @@ from .test_training import CONFIG, tasks
 LOSSES = {0: 1.2, 2: 1.0, 4: 2.0, 6: 1.5}
 
 
-def start(out: Path, recoloured: bool = False) -> tuple[Trainer, HeldBack]:
+def start(out: Path) -> tuple[Trainer, HeldBack]:
     agent = Agent.new(SMALL, seed=11)
     arrays = tasks(agent)
     config = replace(CONFIG, steps=6)
-    judge = HeldBack(agent, arrays[:1], config.mixture, 20, out, recoloured)
+    judge = HeldBack(agent, arrays[:1], config.mixture, 20, out)
     assert judge.every == 2
     judge.gauge.ignorant = 1.3  # so that the start, 1.2, knows something
     return Trainer(agent, arrays[1:], config, out), judge
@@ -69,13 +69,10 @@ def test_the_end_is_kept_where_it_is_better_than_the_start(tmp_path: Path, monke
         assert torch.equal(value, end[name]), name
 
 
-@pytest.mark.parametrize("recoloured", [False, True])
-def test_the_end_is_kept_where_the_start_knew_nothing(
-    recoloured: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fit, judge = start(tmp_path, recoloured)
+def test_the_end_is_kept_where_the_start_knew_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, judge = start(tmp_path)
     monkeypatch.setattr(judge.gauge, "loss", scripted(judge, fit))
-    judge.gauge.ignorant = 1.3 if recoloured else 1.1
+    judge.gauge.ignorant = 1.1
     fit.run(watch=judge.watch)
     assert judge.choose() == judge.steps
 

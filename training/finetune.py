@@ -120,7 +120,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         trainer.run()
     else:
         watched.codec = arrays.codec
-        judge = HeldBack(agent, [watched], config.mixture, config.steps, out, recoloured=bool(taken))
+        judge = HeldBack(agent, [watched], config.mixture, config.steps, out)
         trainer.run(watch=judge.watch)
         chosen = judge.choose()
         print(f"by the {kept} demonstrations held back: taken after {chosen} of {config.steps} updates", flush=True)

@@ -4,7 +4,8 @@ An agent that could do the task before may be worse after: then its best moment 
 loss ends below where it began, the end is kept, though the loss may have been lower on the way: an agent goes on
 learning to act after the loss of its words has turned (docs/log.md). The end is kept as well where the start knew
 nothing of the task, that is, told actions no better than who only knows how often each of them occurs: there is nothing
-to lose, and a loss that rises from there says that the agent is sure of itself where demonstrations differ.
+to lose, and a loss that rises from there says that the agent is sure of itself where demonstrations differ. One that
+was given other eyes (`recolour.py`) may know the task through them, and is judged by what it tells with them.
 """
 
 from __future__ import annotations
@@ -34,14 +35,11 @@ class HeldBack:
         mixture: how batches are drawn; pictures are not moved here.
         steps: of the whole run.
         out: folder for the best weights so far, from which a resumed run goes on.
-        recoloured: the agent knew nothing of the task before its eyes were changed (`recolour.py`).
     """
 
     def __init__(
-        self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path,
-        recoloured: bool = False,
-    ) -> None:  # fmt: skip
-        self.recoloured = recoloured
+        self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig, steps: int, out: Path
+    ) -> None:
         self.agent, self.steps, self.every, self.out = agent, steps, max(1, steps // MOMENTS), out
         self.gauge = Gauge(agent, tasks, mixture)
         facts = out / FACTS
@@ -66,7 +64,7 @@ class HeldBack:
         Returns:
             The update after which it had the weights that it has now.
         """
-        knew = self.losses[0] <= self.gauge.ignorant and not self.recoloured
+        knew = self.losses[0] <= self.gauge.ignorant
         if not knew or self.losses[max(self.losses)] < self.losses[0]:
             return self.steps
         self.agent.model.load_state_dict(load_file(self.out / WEIGHTS))

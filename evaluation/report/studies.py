@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from opengato.evaluation.report.curves import Panel, hues
@@ -47,15 +49,34 @@ def _robustness(rows: list[Row]) -> dict[str, Any]:
 
 def _fewshot(rows: list[Row]) -> dict[str, Any]:
     colours = hues([row["method"] for row in rows])
-    bodies = []
-    for task, members in _by(rows, "task").items():
-        panel = _panel("demonstrations", members, "demonstrations", "method", colours)
-        bodies.append({"name": task, "note": _rollouts(members), "panels": [panel]})
+    tasks = _by(rows, "task")
+    charts: dict[str, Sequence[Row]] = dict(tasks)
+    if len(tasks) > 1:
+        charts = {f"mean of {len(tasks)} tasks": _mean(list(tasks.values())), **charts}
+    panels = [_panel(name, of, "demonstrations", "method", colours) for name, of in charts.items() if of]
+    bodies = [{"name": "Score over demonstrations", "note": _rollouts(rows), "panels": panels}]
     text = (
-        "Score over demonstrations of a task that was never trained on: the generalist fine-tuned on them, the same "
-        "size from scratch, a look-up of the nearest moment; best moment of the smoothed curve, on seeds of its own."
+        "Tasks that were never trained on: the generalist fine-tuned on their demonstrations, the same size from "
+        "scratch, a look-up of the nearest moment; best moment of the smoothed curve, on seeds of its own."
     )
     return {"id": "fewshot", "title": "Few-shot curves", "text": text, "legend": colours, "bodies": bodies}
+
+
+def _mean(tasks: Sequence[Sequence[Row]]) -> list[Row]:
+    """Per method and number of demonstrations that every task has, the mean of the tasks' scores, each at most 100 as
+    in a scorecard. The interval is that of the rollouts on these tasks, from half-widths added in quadrature."""
+    found = []
+    for method, count in dict.fromkeys((row["method"], row["demonstrations"]) for row in tasks[0]):
+        picked = [next((r for r in of if (r["method"], r["demonstrations"]) == (method, count)), None) for of in tasks]
+        there = [row for row in picked if row is not None]
+        if len(there) < len(tasks):
+            continue
+        middle = fmean(min(row["score"], 100) for row in there)
+        half = math.sqrt(sum(((row["interval"][1] - row["interval"][0]) / 2) ** 2 for row in there)) / len(there)
+        found.append(
+            {"method": method, "demonstrations": count, "score": middle, "interval": [middle - half, middle + half]}
+        )
+    return found
 
 
 def _panel(name: str, rows: Sequence[Row], along: str, curve: str, colours: dict[str, int]) -> Any:
