@@ -72,10 +72,12 @@ def _mean(tasks: Sequence[Sequence[Row]]) -> list[Row]:
         if len(there) < len(tasks):
             continue
         middle = fmean(min(row["score"], 100) for row in there)
-        half = math.sqrt(sum(((row["interval"][1] - row["interval"][0]) / 2) ** 2 for row in there)) / len(there)
-        found.append(
-            {"method": method, "demonstrations": count, "score": middle, "interval": [middle - half, middle + half]}
-        )
+        ends = [row["interval"] for row in there]
+        interval = None  # where a task had a single rollout
+        if all(ends):
+            half = math.hypot(*((high - low) / 2 for low, high in ends)) / len(there)
+            interval = [middle - half, middle + half]
+        found.append({"method": method, "demonstrations": count, "score": middle, "interval": interval})
     return found
 
 
