@@ -1,8 +1,9 @@
 """What is learnt from the same demonstrations in the same time: ours beside plain behavioural cloning.
 
-    opengato imitation seconds=300 seeds=3
+    opengato imitation seconds=300 seeds=3 out=runs/imitation.json
 
-Demonstrations are read from `data_dir`; `opengato collect` brings them.
+Demonstrations are read from `data_dir`; `opengato collect` brings them. With `out`, a comparison that was stopped
+goes on with the next run.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from opengato.agent import Agent
 from opengato.agent.config import preset
 from opengato.agent.spec import Spec
 from opengato.benchmarks.cloning import Clone
+from opengato.errors import OpengatoError, UnknownNameError
 from opengato.evaluation.intervals import mean_interval
-from opengato.evaluation.provenance import commit, machine, versions
+from opengato.evaluation.provenance import commit, machine, versions, write_json
 from opengato.evaluation.rollout import Stage, cases, rollout
 from opengato.evaluation.scores import reference_for, score
 from opengato.tasks import registry
@@ -35,9 +37,16 @@ from opengato.training.train import learn_statistics
 from opengato.training.trainer import Trainer, TrainerConfig
 
 TASKS = [
-    "bullet/hopper", "bullet/panda-push", "bullet/panda-reach", "control/reacher-easy", "control/walker-walk",
+    "metaworld/reach", "metaworld/pick-place", "control/reacher-easy", "control/walker-walk", "bullet/hopper",
     "gridworld/go-to-local",
 ]  # fmt: skip
+# What the model of a side changes in `nano`. A batch has as many positions on every side.
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "ours": {},
+    "per-number": {"value_group": 1, "window": 512},
+    "per-token": {"pooled": False, "own_actions": True, "patch_width": preset("nano").width, "window": 512},
+}
+SIDES = ("cloning", *LAYOUTS)
 TRIAL = 12  # updates that tell how many fit into the time
 
 
@@ -49,48 +58,83 @@ class ImitationConfig:
         tasks: bodies that sense numbers and words and act in numbers.
         demonstrations: how many of each task's.
         seconds: of training, for each side.
+        sides: `cloning` (the control), `ours` (one position per timestep), `per-number` (one position per number
+            that is sensed, actions in one pass), `per-token` (one per token, actions one after another: the paper's).
         seeds: runs of each side.
         episodes: rollouts per run, on the evaluation's seeds.
         data_dir: where the demonstrations lie.
-        learning_rate, rows: of ours.
+        learning_rate: of ours.
+        positions: a batch of ours.
         threads: of PyTorch; 0 leaves its own choice.
-        out: JSON file; None prints only.
+        out: JSON file, written after every run; None prints only.
     """
 
     tasks: list[str] = field(default_factory=lambda: list(TASKS))
     demonstrations: int = 60
     seconds: float = 300.0
+    sides: list[str] = field(default_factory=lambda: ["cloning", "ours"])
     seeds: int = 3
     episodes: int = 20
     data_dir: str = "data"
     learning_rate: float = 0.0025
-    rows: int = 16
+    positions: int = 2048
     threads: int = 0
     out: str | None = None
 
 
 def imitation(config: ImitationConfig) -> dict[str, Any]:
-    """Train and play both sides on every task; scores are 0 for random and 100 for the demonstrator."""
+    """Train and play every side on every task; scores are 0 for random and 100 for the demonstrator."""
+    for side in config.sides:
+        if side not in SIDES:
+            raise UnknownNameError("side", side, SIDES, "Next: opengato imitation --help")
     if config.threads:
         torch.set_num_threads(config.threads)
-    rows = []
-    for card in registry.find(config.tasks):
-        for side, run in (("cloning", _cloned), ("ours", _trained)):
-            runs = [_played(config, card, run(config, card, seed)) for seed in range(config.seeds)]
-            values = [value for one in runs for value in one]
-            rows.append({
-                "task": card.id, "side": side, "score": float(np.mean(values)), "interval": mean_interval(values),
-                "seeds": [float(np.mean(one)) for one in runs], "n": len(values),
-            })  # fmt: skip
-            print(_line(rows[-1]), file=sys.stderr, flush=True)
-    found = {
-        "rows": rows, "demonstrations": config.demonstrations, "seconds": config.seconds,
-        "threads": torch.get_num_threads(), "commit": commit(), "machine": machine(), "versions": versions(),
-    }  # fmt: skip
-    if config.out:
-        Path(config.out).parent.mkdir(parents=True, exist_ok=True)
-        Path(config.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    cards = registry.find(config.tasks)
+    found: dict[str, Any] = {"settings": _settings(config), "runs": {}}
+    if config.out and Path(config.out).is_file():
+        found = json.loads(Path(config.out).read_text("utf-8"))
+        if found["settings"] != _settings(config):
+            raise OpengatoError(
+                f"{config.out} was made with {found['settings']}; asked: {_settings(config)}. Next: another out=…"
+            )
+    for seed in range(config.seeds):
+        for card in cards:
+            for side in config.sides:
+                key = f"{card.id} {side} {seed}"
+                if key in found["runs"]:
+                    continue
+                policy = _cloned(config, card, seed) if side == "cloning" else _trained(config, card, side, seed)
+                found["runs"][key] = _played(config, card, policy)
+                print(f"{key:40} {np.mean(found['runs'][key]):6.1f}", file=sys.stderr, flush=True)
+                found["rows"] = _rows([card.id for card in cards], config.sides, found["runs"])
+                found |= {"threads": torch.get_num_threads(), "commit": commit()}
+                found |= {"machine": machine(), "versions": versions()}
+                if config.out:
+                    write_json(Path(config.out), found)
+    for row in found["rows"]:
+        print(_line(row), file=sys.stderr)
     return found
+
+
+def _settings(config: ImitationConfig) -> dict[str, Any]:
+    """What must be the same for runs to be compared."""
+    names = ("demonstrations", "seconds", "episodes", "learning_rate", "positions")
+    return {name: getattr(config, name) for name in names}
+
+
+def _rows(tasks: list[str], sides: list[str], runs: dict[str, list[float]]) -> list[dict[str, Any]]:
+    """Mean and interval of a side on a task over all of its runs."""
+    rows = []
+    for task in tasks:
+        for side in sides:
+            each = [values for key, values in runs.items() if key.startswith(f"{task} {side} ")]
+            if each:
+                values = [value for one in each for value in one]
+                rows.append({
+                    "task": task, "side": side, "score": float(np.mean(values)), "interval": mean_interval(values),
+                    "seeds": [float(np.mean(one)) for one in each], "n": len(values),
+                })  # fmt: skip
+    return rows
 
 
 def _arrays(config: ImitationConfig, card: Card, agent: Agent) -> TaskArrays:
@@ -110,11 +154,12 @@ def _cloned(config: ImitationConfig, card: Card, seed: int) -> Any:
     return clone
 
 
-def _trained(config: ImitationConfig, card: Card, seed: int) -> Any:
-    shape = replace(preset("nano"), horizon=3)  # as the shipped agent has it
+def _trained(config: ImitationConfig, card: Card, side: str, seed: int) -> Any:
+    shape = replace(preset("nano"), horizon=3, **LAYOUTS[side])  # a horizon as the shipped agent has it
+    rows = max(1, config.positions // shape.window)
     settings = TrainerConfig(
         steps=TRIAL, learning_rate=config.learning_rate, warmup=20, seed=seed, workers=0,
-        mixture=MixtureConfig(rows=config.rows, demonstration_prompts=0, instruction_prompts=0),
+        mixture=MixtureConfig(rows=rows, demonstration_prompts=0, instruction_prompts=0),
     )  # fmt: skip
     agent = Agent.new(shape, seed=seed)
     arrays = _arrays(config, card, agent)

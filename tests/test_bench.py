@@ -1,6 +1,7 @@
 """`opengato bench`: what it promises to say, and what it refuses. How fast anything is, no test asks."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,8 @@ from opengato.agent.config import preset
 from opengato.benchmarks import ours, rollouts
 from opengato.benchmarks.bench import BenchConfig, bench, table
 from opengato.benchmarks.cloning import Clone
-from opengato.benchmarks.imitation import ImitationConfig, imitation
-from opengato.errors import OpengatoError
+from opengato.benchmarks.imitation import SIDES, ImitationConfig, imitation
+from opengato.errors import OpengatoError, UnknownNameError
 from opengato.training.collect import CollectConfig, collect
 
 PROMISED = {
@@ -53,9 +54,18 @@ def test_the_control_of_the_imitation_benchmark_learns_and_acts() -> None:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("fresh_registry")
-def test_imitation_trains_and_plays_both_sides(tmp_path: Path) -> None:
+def test_imitation_trains_and_plays_all_sides_and_goes_on(tmp_path: Path) -> None:
     data = str(tmp_path / "data")
     collect(CollectConfig(tasks=["bench/body"], episodes=3, data_dir=data, plugins=[rollouts.PLUGIN], workers=1))
-    found = imitation(ImitationConfig(tasks=["bench/body"], seconds=2, seeds=1, episodes=2, data_dir=data))
-    assert [row["side"] for row in found["rows"]] == ["cloning", "ours"]
+    out = str(tmp_path / "found.json")
+    config = ImitationConfig(tasks=["bench/body"], seconds=2, seeds=1, episodes=2, data_dir=data, out=out)
+    first = imitation(config)
+    assert [row["side"] for row in first["rows"]] == ["cloning", "ours"]
+    found = imitation(replace(config, sides=list(SIDES)))
+    assert [row["side"] for row in found["rows"]] == list(SIDES)
+    assert found["rows"][:2] == first["rows"]  # not trained again
     assert all(row["n"] == 2 for row in found["rows"])
+    with pytest.raises(OpengatoError, match="another out"):
+        imitation(replace(config, seconds=3))
+    with pytest.raises(UnknownNameError, match="per-number"):
+        imitation(replace(config, sides=["flat"]))
