@@ -51,14 +51,14 @@ class Sight:
     """What every position of a batch may look at; the same for every block.
 
     Args:
-        mask_BLL: bool, which position (row) may look at which (column).
+        mask_BLL: bool, which position (row) may look at which (column); [B, N, L] where only some positions look.
         dtype: in which the attention is computed.
     """
 
     def __init__(self, mask_BLL: torch.Tensor, dtype: torch.dtype) -> None:
-        length = mask_BLL.shape[1]
+        looking, length = mask_BLL.shape[1:]
         self.dense: torch.Tensor | None = None
-        if length < LONG or mask_BLL.device.type != "cpu" or dtype != torch.bfloat16:
+        if looking < length or length < LONG or mask_BLL.device.type != "cpu" or dtype != torch.bfloat16:
             self.dense = _bias(mask_BLL, dtype)[:, None]
             return
         causal = torch.ones(length, length, dtype=torch.bool).tril()
@@ -82,7 +82,8 @@ class _Rows(torch.autograd.Function):
     def forward(
         ctx: Any, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, rows: list[list[Band] | None]
     ) -> torch.Tensor:
-        out = q.new_empty(q.shape[0], q.shape[2], q.shape[1], q.shape[3]).transpose(1, 2)
+        out = torch.empty_like(q)
+        v = v.contiguous()  # or every band would copy what it reads; `turn` has done it for the others
         kept: list[Any] = []
         for number, bands in enumerate(rows):
             inputs = (q[number], k[number], v[number])
@@ -121,11 +122,11 @@ def _forward(
     """Fill `out` of one row, [H, L, K]; returns the shares of attention of every band, [H, C, S]."""
     q, shares = q * q.shape[-1] ** -0.5, []
     for band in bands:
-        score = q[:, band.first : band.last] @ k[:, band.keys].transpose(1, 2)
+        score = torch.bmm(q[:, band.first : band.last], k[:, band.keys].transpose(1, 2))
         if band.bias is not None:
             score += band.bias
         share = score.softmax(-1)
-        out[:, band.first : band.last] = share @ v[:, band.keys]
+        out[:, band.first : band.last] = torch.bmm(share, v[:, band.keys])
         shares.append(share)
     return shares
 
@@ -136,14 +137,14 @@ def _backward(
 ) -> None:  # fmt: skip
     """Add the gradients of one row to `found`."""
     d_q, d_k, d_v = found
-    q = q * q.shape[-1] ** -0.5
+    q, d_out = q * q.shape[-1] ** -0.5, d_out.contiguous()
     for band, share in zip(bands, shares, strict=True):
         here = slice(band.first, band.last)
-        d_share = d_out[:, here] @ v[:, band.keys].transpose(1, 2)
+        d_share = torch.bmm(d_out[:, here], v[:, band.keys].transpose(1, 2))
         d_score = torch._softmax_backward_data(d_share, share, -1, share.dtype)
-        d_q[:, here] = d_score @ k[:, band.keys]
-        d_k[:, band.keys] += d_score.transpose(1, 2) @ q[:, here]
-        d_v[:, band.keys] += share.transpose(1, 2) @ d_out[:, here]
+        torch.bmm(d_score, k[:, band.keys], out=d_q[:, here])
+        d_k[:, band.keys] += torch.bmm(d_score.transpose(1, 2), q[:, here])
+        d_v[:, band.keys] += torch.bmm(share.transpose(1, 2), d_out[:, here])
     d_q *= q.shape[-1] ** -0.5
 
 

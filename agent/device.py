@@ -33,3 +33,9 @@ def pick_device(name: str = "auto") -> torch.device:
 def device_name(device: torch.device) -> str:
     """What a person calls it: "cpu", or the GPU's own name."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def product_type(x: torch.Tensor) -> torch.dtype:
+    """The type in which matrices are multiplied with this tensor: autocast's where it is on."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype

@@ -89,15 +89,16 @@ class NumberEmbedding(nn.Module):
         positions = numbers.dest.shape[1]
         size = numbers.tokens.shape[1]
         group = -(-size // positions)
-        x = torch.zeros(len(numbers.tokens), positions, self.slot.embedding_dim, device=numbers.tokens.device)
-        for position in range(positions):  # one turn unless a setting spreads the numbers over several positions
-            x[:, position] = self._sum(numbers, slice(position * group, min((position + 1) * group, size)))
+        slots = self.slot(numbers.slots)
+        # One turn unless a setting spreads the numbers over several positions.
+        parts = [slice(first, min(first + group, size)) for first in range(0, size, group)]
+        x = torch.stack([self._sum(numbers, part, slots[part]) for part in parts], 1)
         x = torch.where(numbers.keep[:, None, None], x, self.hidden.weight[int(numbers.action)].expand_as(x)) + kind
         return x + self.mix(x)
 
-    def _sum(self, numbers: Numbers, where: slice) -> torch.Tensor:
+    def _sum(self, numbers: Numbers, where: slice, slots: torch.Tensor) -> torch.Tensor:
         """Σ over numbers of slot ⊙ vector, divided by the root of their count. float [n, D]."""
-        tokens, discrete, slots = numbers.tokens[:, where], numbers.discrete[where], self.slot(numbers.slots[where])
+        tokens, discrete = numbers.tokens[:, where], numbers.discrete[where]
         x: torch.Tensor | int = 0
         if not discrete.all():
             chosen = which(~discrete, tokens.device)

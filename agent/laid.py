@@ -133,3 +133,29 @@ class Laid(Tensors):
     def all_targets(self) -> list[Targets | WordTargets]:
         """What is to be predicted, actions and words."""
         return [*self.targets, *self.word_targets]
+
+
+def rounded(number: int) -> int:
+    """The next number up with three leading binary digits and zeros behind them, a multiple of eight: the matrix
+    library compiles a product for every new shape, which costs more than the product."""
+    unit = 1 << max(3, (number - 1).bit_length() - 3)
+    return number + -number % unit
+
+
+READ_SHARE = 0.6  # of the positions; where more are read, picking them costs what it saves
+
+
+def read_positions(laid: Laid, rows: int, length: int) -> torch.Tensor | None:
+    """Positions in each row that something is predicted from, int64 [rows, N], filled up with 0; None where most are.
+
+    The last block need not work out any other. N is a round number, as in `Pieces.done`.
+    """
+    sources = [target.source.flatten() for target in laid.all_targets]
+    flat = torch.cat(sources).unique() if sources else torch.zeros(0, dtype=torch.int64)
+    count = (flat // length).bincount(minlength=rows)
+    most = int(count.max())
+    if not 0 < most <= READ_SHARE * length:
+        return None
+    read = torch.zeros(rows, rounded(most), dtype=torch.int64)
+    read[flat // length, torch.arange(len(flat)) - (count.cumsum(0) - count)[flat // length]] = flat % length
+    return read

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from opengato.agent.config import ModelConfig
 from opengato.agent.embedding import Embedding, which
 from opengato.agent.laid import Laid, Targets, Tensors, WordTargets
+from opengato.agent.smoothing import gaussian, smoothed_loss
 from opengato.agent.transformer import Transformer
 from opengato.agent.values import BINS
 
@@ -26,6 +27,7 @@ class Batch(Tensors):
         segment: int64 [B, L], which sequence a position belongs to; -1 is padding.
         step: int64 [B, L], timestep within the segment; -1 is the prompt.
         horizon: int64 [B, L], how many timesteps back a position may look (the prompt is always seen).
+        read: int64 [B, N], the positions that targets are predicted from (`read_positions`); None for all.
     """
 
     laid: Laid
@@ -33,16 +35,27 @@ class Batch(Tensors):
     segment: torch.Tensor
     step: torch.Tensor
     horizon: torch.Tensor
+    read: torch.Tensor | None = None
 
     def mask(self) -> torch.Tensor:
         """Which position may look at which, bool [B, L, L]."""
         # Small integers: in a long window these comparisons would cost as much as a block does.
         segment, step, horizon = (each.to(torch.int16) for each in (self.segment, self.step, self.horizon))
         same = segment[:, :, None] == segment[:, None, :]
+        same |= (segment < 0)[:, :, None]  # so that a row of one segment and padding is plainly causal, which is fast
         length = self.segment.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=same.device).tril()
         near = (step[:, :, None] - step[:, None, :] < horizon[:, :, None]) | (step[:, None, :] < 0)
         return same & causal & near
+
+    def rows_of_hidden(self) -> torch.Tensor:
+        """Which row of `Model.hidden` a flat position has, int64 [B·L]; of positions that are not read, any."""
+        b, length = self.segment.shape
+        row = torch.arange(b * length, device=self.segment.device)
+        if self.read is not None:
+            flat = (self.read + length * torch.arange(b, device=row.device)[:, None]).flatten()
+            row[flat] = torch.arange(len(flat), device=row.device)
+        return row
 
 
 class ActionHead(nn.Module):
@@ -88,7 +101,7 @@ class Model(nn.Module):
         if config.pooled:
             self.action_head = ActionHead(config)
         self._initialise()
-        self.register_buffer("smooth", _gaussian(config.target_smoothing), persistent=False)
+        self.register_buffer("smooth", gaussian(config.target_smoothing), persistent=False)
 
     smooth: torch.Tensor
 
@@ -104,10 +117,10 @@ class Model(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
     def hidden(self, batch: Batch) -> torch.Tensor:
-        """Vectors after the last block, flat: float [B·L, D]."""
+        """Vectors after the last block, flat: float [B·L, D], or [B·N, D] at the positions that are read."""
         b, length = batch.segment.shape
         x_BLD = self.embedding(batch.laid, b * length).view(b, length, -1)
-        return self.transformer(x_BLD, batch.position, batch.mask()).flatten(0, 1)
+        return self.transformer(x_BLD, batch.position, batch.mask(), batch.read).flatten(0, 1)
 
     def action_logits(self, h_nAD: torch.Tensor, discrete: bool, classes: int, slots: torch.Tensor) -> torch.Tensor:
         """Scores over bins or classes for action numbers of one kind.
@@ -136,14 +149,16 @@ class Model(nn.Module):
             float [n] losses, float [n] weights (0 where a row only fills up a group) and int64 [n] task numbers. A
             control timestep counts once, whatever the number of its action tokens; a text token counts once.
         """
-        h = self.hidden(batch)
-        parts = [self._action_loss(h, target) for target in batch.laid.targets]
-        parts += [self._word_loss(h, target) for target in batch.laid.word_targets]
+        h, row = self.hidden(batch), batch.rows_of_hidden()
+        parts = [self._action_loss(h, row, target) for target in batch.laid.targets]
+        parts += [self._word_loss(h, row, target) for target in batch.laid.word_targets]
         losses, weights, tasks = (torch.cat(column) for column in zip(*parts, strict=True))
         return losses, weights, tasks
 
-    def _action_loss(self, h: torch.Tensor, target: Targets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        source = target.source[:, :1] if self.config.pooled else target.source
+    def _action_loss(
+        self, h: torch.Tensor, row: torch.Tensor, target: Targets
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        source = row[target.source[:, :1] if self.config.pooled else target.source]
         total = torch.zeros(len(source), device=h.device)
         for discrete in (False, True):
             of_kind = target.discrete == discrete
@@ -151,22 +166,23 @@ class Model(nn.Module):
                 continue
             chosen, classes = which(of_kind, h.device), target.classes[of_kind]
             here = h[source if self.config.pooled else source[:, chosen]]
-            logits = self.action_logits(here, discrete, int(classes.max()), target.slots[chosen]).float()
+            logits = self.action_logits(here, discrete, int(classes.max()), target.slots[chosen])
             tokens = target.tokens[:, chosen]
             if discrete:
+                logits = logits.float()
                 if (classes < logits.shape[-1]).any():
                     legal = torch.arange(logits.shape[-1]) < torch.from_numpy(classes)[:, None]
                     logits = logits.masked_fill(~legal.to(h.device), -1e9)
                 loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
-            elif self.config.target_smoothing:
-                loss = -_smoothed(logits.log_softmax(-1), tokens, self.smooth)
             else:
-                loss = F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view(tokens.shape)
+                loss = smoothed_loss(logits, tokens, self.smooth)
             total = total + loss.sum(1)
         return total / target.tokens.shape[1], target.weight, target.task
 
-    def _word_loss(self, h: torch.Tensor, target: WordTargets) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        logits = self.word_logits(h[target.source]).float()
+    def _word_loss(
+        self, h: torch.Tensor, row: torch.Tensor, target: WordTargets
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        logits = self.word_logits(h[row[target.source]]).float()
         right = logits.gather(1, target.ids[:, None])[:, 0]
         # A word of a gap counts as one of those that may stand here, but is not weighed against the one that does.
         shown = _chosen(logits, target.shown, right)
@@ -183,18 +199,3 @@ def _chosen(scores_nV: torch.Tensor, ids_nW: torch.Tensor, alone: torch.Tensor |
             (ids_nW >= 0).any(1, keepdim=True), found, alone[:, None].expand_as(found) - math.log(found.shape[1])
         )
     return found.logsumexp(-1)
-
-
-def _gaussian(sigma: float) -> torch.Tensor:
-    """Weights of the bins around a target, odd length, summing to one."""
-    reach = int(3 * sigma)
-    distance = torch.arange(-reach, reach + 1).float()
-    weight = torch.exp(-0.5 * (distance / max(sigma, 1e-6)) ** 2)
-    return weight / weight.sum()
-
-
-def _smoothed(scores: torch.Tensor, tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """Σ over neighbouring bins of weight · score; past the ends the last bin stands in. float [n, A]."""
-    reach = len(weight) // 2
-    near = tokens[..., None] + torch.arange(-reach, reach + 1, device=tokens.device)
-    return (scores.gather(-1, near.clamp(0, BINS - 1)) * weight).sum(-1)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from opengato.agent.codec import Codec, Timesteps
-from opengato.agent.laid import Laid, Numbers, Pictures, PooledText, Targets, Words, WordTargets
+from opengato.agent.laid import Laid, Numbers, Pictures, PooledText, Targets, Words, WordTargets, rounded
 from opengato.agent.layout import MAX_POOLED_TEXT, Layout, pictures
 
 MAX_CHOICES = 8  # words that one place had, or never had
@@ -157,8 +157,7 @@ class Pieces:
 
         Args:
             spare: a flat position past the last one. Where given, each group is filled up to a round number of rows,
-                and what fills it goes there: the matrix library compiles a product for every new shape, which costs
-                more than the product.
+                and what fills it goes there.
         """
         laid = Laid([], [], [], [], [], [])
         for key, entries in self._groups.items():
@@ -193,10 +192,9 @@ _WEIGHT = -2
 
 
 def _filled(kind: str, arrays: list[np.ndarray], spare: int) -> list[np.ndarray]:
-    """Repeat the first row until the number of rows has three leading binary digits and zeros behind them."""
+    """Repeat the first row until the number of rows is round."""
     rows = len(arrays[0])
-    unit = 1 << max(3, (rows - 1).bit_length() - 3)
-    extra = -rows % unit
+    extra = rounded(rows) - rows
     if not extra:
         return arrays
     filled = [np.concatenate([array, np.repeat(array[:1], extra, axis=0)]) for array in arrays]

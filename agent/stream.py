@@ -22,8 +22,9 @@ from torch.nn import functional as F
 
 from opengato.agent.attention import attend
 from opengato.agent.graphs import Graphs
+from opengato.agent.kernels import turn
 from opengato.agent.model import Model
-from opengato.agent.transformer import rotary, turn
+from opengato.agent.transformer import rotary
 
 ROUND = 32  # entries: of a young ring only so many are read, rounded up, so that few shapes occur
 FOREVER = 2**62

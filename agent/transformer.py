@@ -1,24 +1,25 @@
 """The decoder: pre-norm blocks with rotary positions and a gated feed-forward layer.
 
-Shapes: B rows, L positions, D width, H heads, K head size, I = H · K.
+Shapes: B rows, L positions, N of them that are read, D width, H heads, K head size, I = H · K.
 """
 
 from __future__ import annotations
 
-from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from opengato.agent.attention import Sight
 from opengato.agent.config import ModelConfig
+from opengato.agent.device import product_type
+from opengato.agent.kernels import Angles, Norm, gated, turn
 
 ROTARY_BASE = 10_000.0
 
 
-def rotary(position_BL: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def rotary(position_BL: torch.Tensor, head_dim: int, dtype: torch.dtype) -> Angles:
     """Cosines and sines of the rotary embedding (Su et al. 2021), [B, 1, L, K] each; the same for every block.
 
     On the CPU angles are taken in double precision: an episode may have millions of positions.
@@ -28,24 +29,6 @@ def rotary(position_BL: torch.Tensor, head_dim: int, dtype: torch.dtype) -> tupl
     frequency = ROTARY_BASE ** (-torch.arange(half, device=position_BL.device, dtype=kind) / half)
     angle = (position_BL[:, None, :, None].to(kind) * frequency).repeat(1, 1, 1, 2)
     return angle.cos().to(dtype), angle.sin().to(dtype)
-
-
-def turn(x_BHLK: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
-    """Turn pairs of channels by an angle that grows with the position.
-
-    Halves change places by a product with a constant matrix, which is faster than cutting and joining.
-    """
-    cos, sin = angles
-    return torch.addcmul(x_BHLK * cos, x_BHLK @ _quarter(x_BHLK.shape[-1], x_BHLK.dtype, x_BHLK.device), sin)
-
-
-@cache
-def _quarter(size: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """The matrix that turns each pair by a right angle: (a, b) to (-b, a)."""
-    with torch.inference_mode(False):  # it is kept for training as well
-        one = torch.eye(size // 2)
-        zero = torch.zeros_like(one)
-        return torch.cat([torch.cat([zero, one], 1), torch.cat([-one, zero], 1)]).to(device, dtype)
 
 
 MATRICES = ("qkv", "merge", "up", "down")  # of a block: nearly all of its weights
@@ -62,7 +45,7 @@ class Block(nn.Module):
         super().__init__()
         inner = config.heads * config.head_dim
         self.heads, self.head_dim, self.drop = config.heads, config.head_dim, config.stochastic_depth
-        self.norm1, self.norm2 = nn.RMSNorm(config.width, eps=1e-6), nn.RMSNorm(config.width, eps=1e-6)
+        self.norm1, self.norm2 = Norm(config.width), Norm(config.width)
         self.qkv = nn.Linear(config.width, 3 * inner, bias=False)
         self.merge = nn.Linear(inner, config.width, bias=False)
         self.up = nn.Linear(config.width, config.feedforward, bias=False)
@@ -77,12 +60,18 @@ class Block(nn.Module):
     def finish(self, x_BLD: torch.Tensor, seen_BLI: torch.Tensor) -> torch.Tensor:
         """Merge what was seen, and feed forward."""
         x_BLD = self._skip(x_BLD, self.merge(seen_BLI))
-        gate, value = self.up(self.norm2(x_BLD)).chunk(2, -1)
-        return self._skip(x_BLD, self.down(F.gelu(gate) * value))
+        return self._skip(x_BLD, self.down(gated(self.up(self.norm2(x_BLD)))))
 
-    def forward(self, x_BLD: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor], sight: Sight) -> torch.Tensor:
+    def forward(
+        self, x_BLD: torch.Tensor, angles: Angles, sight: Sight, read_BN: torch.Tensor | None = None
+    ) -> torch.Tensor:
+        """float [B, L, D], or [B, N, D] where only some positions are read (`sight` is then theirs)."""
         q, k, v = self.queries_keys_values(x_BLD)
-        return self.finish(x_BLD, sight.attend(turn(q, angles), turn(k, angles), v))
+        q, k = turn(q, angles), turn(k, angles)
+        if read_BN is not None:
+            q = q.gather(2, read_BN[:, None, :, None].expand(-1, q.shape[1], -1, q.shape[3]))
+            x_BLD = x_BLD.gather(1, read_BN[..., None].expand(-1, -1, x_BLD.shape[2]))
+        return self.finish(x_BLD, sight.attend(q, k, v))
 
     def _skip(self, x_BLD: torch.Tensor, change_BLD: torch.Tensor) -> torch.Tensor:
         """Residual sum; stochastic depth drops the change for whole rows in training (Huang et al. 2016)."""
@@ -102,7 +91,7 @@ class Transformer(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.blocks))
-        self.norm = nn.RMSNorm(config.width, eps=1e-6)
+        self.norm = Norm(config.width, keep=True)
         self.head_dim = config.head_dim
         self.checkpointing = False  # compute blocks anew in the backward pass (`TrainerConfig.gradient_checkpointing`)
 
@@ -111,15 +100,26 @@ class Transformer(nn.Module):
         """The blocks, first to last."""
         return [block for block in self.blocks if isinstance(block, Block)]
 
-    def forward(self, x_BLD: torch.Tensor, position_BL: torch.Tensor, mask_BLL: torch.Tensor) -> torch.Tensor:
-        """float [B, L, D] to float [B, L, D]; mask bool [B, L, L], which position may look at which."""
-        kind = x_BLD.dtype
-        if torch.is_autocast_enabled(x_BLD.device.type):
-            kind = torch.get_autocast_dtype(x_BLD.device.type)
-        angles, sight = rotary(position_BL, self.head_dim, kind), Sight(mask_BLL, kind)
-        for block in self.stack:
-            if self.checkpointing and self.training:
-                x_BLD = checkpoint(block, x_BLD, angles, sight, use_reentrant=False)
-            else:
-                x_BLD = block(x_BLD, angles, sight)
-        return self.norm(x_BLD)
+    def forward(
+        self, x_BLD: torch.Tensor, position_BL: torch.Tensor, mask_BLL: torch.Tensor,
+        read_BN: torch.Tensor | None = None,
+    ) -> torch.Tensor:  # fmt: skip
+        """float [B, L, D] to float [B, L, D], or to [B, N, D] at the positions read, int64 [B, N], alone.
+
+        mask: bool [B, L, L], which position may look at which.
+        """
+        kind = product_type(x_BLD)
+        angles = rotary(position_BL, self.head_dim, kind)
+        *before, last = self.stack
+        if before or read_BN is None:
+            sight = Sight(mask_BLL, kind)
+        for block in before:
+            x_BLD = self._through(block, x_BLD, angles, sight)
+        if read_BN is not None:
+            sight = Sight(mask_BLL.gather(1, read_BN[..., None].expand(-1, -1, mask_BLL.shape[2])), kind)
+        return self.norm(self._through(last, x_BLD, angles, sight, read_BN))
+
+    def _through(self, block: Block, *inputs: Any) -> torch.Tensor:
+        if self.checkpointing and self.training:
+            return checkpoint(block, *inputs, use_reentrant=False)
+        return block(*inputs)

@@ -71,7 +71,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     threads, rounds, updates = list(config.threads), config.rounds, config.updates
     actions, episode = config.actions, config.episode
     if config.quick:
-        threads, rounds, updates, actions, episode = [1], 2, 1, 16, 0
+        threads, rounds, updates, actions, episode = [1], 4, 1, 16, 0
     before = torch.get_num_threads()
     cases = []
     try:
@@ -102,7 +102,7 @@ def bench(config: BenchConfig) -> dict[str, Any]:
 
 def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool, device: torch.device) -> dict[str, Any]:
     """One number of threads: ratios, and medians of seconds and rates."""
-    train = training(rounds, updates, device)
+    train = training(rounds, updates, device, sides=tuple(ours.MODELS) if whole else ("default", "pool1"))
     act = acting(rounds, actions, episode, device)
     rates, times = train["timesteps_per_s"], act["seconds"]
     ratios = {
@@ -114,6 +114,8 @@ def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool, 
         "batch16_full": 16 * times["full"]["p50"] / times["batch16_full"]["p50"],
         "load_over_train": rates["load"] / rates["default"],
     }
+    if "flat" in rates:
+        ratios["train_flat"] = rates["flat"] / rates["plain"]
     if episode:
         ratios["action_late_over_early"] = times["late"]["p50"] / times["early"]["p50"]
     found: dict[str, Any] = {"training": train, "acting": act}
@@ -122,6 +124,7 @@ def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool, 
         seen = found["pictures"]["timesteps_per_s"]
         ratios["train_pool1_pictures"] = seen["pool1"] / seen["plain"]
         ratios["train_default_pictures"] = seen["default"] / seen["plain"]
+        ratios["train_flat_pictures"] = seen["flat"] / seen["plain"]
         found["collecting"] = rollouts.collecting(rounds, 40, torch.get_num_threads())
         found["evaluating"] = rollouts.evaluating(rounds, 40)
         for name in ("collecting", "evaluating"):
@@ -129,15 +132,17 @@ def measure(rounds: int, updates: int, actions: int, episode: int, whole: bool, 
     return {"ratios": {name: round(value, 3) for name, value in ratios.items()}, **found}
 
 
-def training(rounds: int, updates: int, device: torch.device, pictures: bool = False) -> dict[str, Any]:
-    """Timesteps and positions per second of an update: the plain reference, ours with g = 1, ours as it ships.
+def training(
+    rounds: int, updates: int, device: torch.device, pictures: bool = False, sides: tuple[str, ...] = tuple(ours.MODELS)
+) -> dict[str, Any]:
+    """Timesteps and positions per second of an update: the plain reference, and ours in these layouts.
 
     Every side has about 4 000 positions an update, AdamW, clipping and the same precision. In the case with a picture
     the reference embeds its 16 patches of 16 × 16 with one linear layer.
     """
     model = Plain(observed=16 if pictures else ours.OBSERVED)
     plain = PlainTrainer(model, pictures, device)
-    ready = {name: ours.trainer(shape, PLAIN_ROWS, pictures, device.type) for name, shape in ours.MODELS.items()}
+    ready = {name: ours.trainer(ours.MODELS[name], PLAIN_ROWS, pictures, device.type) for name in sides}
     return in_turn(plain, ready, rounds, updates, load="default")
 
 

@@ -1,4 +1,4 @@
-"""Our side of the standard case: the same blocks, one position per token (g = 1) or pooled as the small presets are."""
+"""Our side of the standard case: the same blocks, in each of the layouts."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ WINDOW = 1024
 # A gated layer has three matrices: 1 376 before the gate gives it the weights of a plain one of 4 × 256, and a bit.
 _DEFAULT = replace(preset("nano"), blocks=6, heads=8, width=256, head_dim=32, feedforward=1376, window=WINDOW)
 MODELS = {
-    "pool1": replace(_DEFAULT, pooled=False, own_actions=True, patch_width=256),  # one position per token
-    "default": _DEFAULT,  # the layout of the small presets
+    "default": _DEFAULT,  # the layout of the small presets: one position per timestep
+    "pool1": replace(_DEFAULT, value_group=1, picture_positions=16),  # one per number or patch sensed
+    "flat": replace(_DEFAULT, pooled=False, own_actions=True, patch_width=256),  # one per token
 }
 
 

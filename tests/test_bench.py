@@ -33,6 +33,7 @@ def test_too_little_to_time_is_refused_before_anything_is_timed(wrong) -> None: 
 def test_every_case_runs_and_its_ratios_are_said() -> None:
     found = bench(BenchConfig(threads=[1], rounds=1, updates=1, actions=5, episode=0))
     whole = {"train_pool1_pictures", "train_default_pictures", "collecting", "evaluating"}
+    whole |= {"train_flat", "train_flat_pictures"}
     assert set(found["ratios"]) == PROMISED | whole
     assert all(math.isfinite(value) and value > 0 for value in found["ratios"].values())
     assert all(name in table(found) for name in found["ratios"])

@@ -5,7 +5,7 @@ run continues with the very next batch.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 
 from opengato.agent.codec import Timesteps
 from opengato.agent.config import ModelConfig
+from opengato.agent.laid import read_positions
 from opengato.agent.layout import Layout, pictures
 from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
@@ -117,7 +118,9 @@ class Mixture:
                 taken = self._segment_into(pieces, rng, row, used, segment)
                 used, segment, misses = used + taken, segment + bool(taken), misses + (not taken)
         arrays = (self._position, self._segment, self._step, self._horizon)
-        return Batch(pieces.done(spare=self.rows * length), *(torch.from_numpy(array) for array in arrays))
+        laid = pieces.done(spare=self.rows * length)
+        made = Batch(laid, *(torch.from_numpy(array) for array in arrays))
+        return replace(made, read=read_positions(laid, self.rows, length))
 
     def _segment_into(self, pieces: Pieces, rng: np.random.Generator, row: int, used: int, segment: int) -> int:
         """Draw one segment and lay it out behind what is in the row; returns its positions, 0 if nothing fits."""

@@ -18,6 +18,7 @@ from opengato.agent.device import pick_device
 from opengato.agent.model import Batch
 from opengato.errors import OpengatoError
 from opengato.training import checkpoint, distributed
+from opengato.training.allocator import keep_memory
 from opengato.training.arrays import TaskArrays
 from opengato.training.metrics import MetricsLog
 from opengato.training.mixture import Mixture, MixtureConfig
@@ -94,6 +95,8 @@ class Trainer:
             self.identity["batches"] = config.accumulate * self.world
         agent.model.transformer.checkpointing = config.gradient_checkpointing
         self.device = pick_device(config.device)
+        if self.device.type == "cpu":
+            keep_memory()
         agent.model.to(self.device)
         self.tasks = [task.task for task in tasks]
         self.mixture = Mixture(tasks, agent.model.config, config.mixture, config.weights, config.seed)

@@ -18,6 +18,7 @@ from opengato.errors import UnknownNameError
 VIEW = 7  # cells along one side of the agent's window; MiniGrid's default
 TILE_PIXELS = 40  # of render(): a single room of 8x8 cells becomes 320x320
 MAX_RENDER_PIXELS = 480  # larger mazes get smaller tiles
+MIN_RENDER_PIXELS = 160  # a corridor of 3 cells is framed by black
 MISSION_CHARACTERS = frozenset(string.ascii_lowercase + " ,")
 
 
@@ -100,8 +101,8 @@ class GridWorld(Env[dict[str, Any], np.int64]):
         cells = max(self.level.width, self.level.height)
         tile = min(TILE_PIXELS, MAX_RENDER_PIXELS // cells)
         frame = np.asarray(self.level.get_frame(highlight=True, tile_size=tile, agent_pov=False), np.uint8)
-        pad = [(0, -side % 16) for side in frame.shape[:2]]
-        return np.pad(frame, [*pad, (0, 0)])
+        missing = [max(MIN_RENDER_PIXELS - side, -side % 16) for side in frame.shape[:2]]
+        return np.pad(frame, [*((pixels // 2, pixels - pixels // 2) for pixels in missing), (0, 0)])
 
     def close(self) -> None:
         self.level.close()
@@ -110,5 +111,5 @@ class GridWorld(Env[dict[str, Any], np.int64]):
         return {
             "cells": np.asarray(raw["image"]).reshape(-1).astype(np.int64),
             "direction": np.int64(raw["direction"]),
-            "mission": str(raw["mission"]),
+            "mission": str(raw["mission"]) or "no mission",  # as the playground has it
         }
