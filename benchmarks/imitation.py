@@ -64,7 +64,8 @@ class ImitationConfig:
         episodes: rollouts per run, on the evaluation's seeds.
         data_dir: where the demonstrations lie.
         learning_rate: of ours.
-        positions: a batch of ours.
+        positions, segment: of a batch of ours, and timesteps of an episode in a row of it: many short pieces teach more
+            than few long ones, which are much alike.
         threads: of PyTorch; 0 leaves its own choice.
         out: JSON file, written after every run; None prints only.
     """
@@ -77,7 +78,8 @@ class ImitationConfig:
     episodes: int = 20
     data_dir: str = "data"
     learning_rate: float = 0.0025
-    positions: int = 2048
+    positions: int = 512
+    segment: int = 8
     threads: int = 0
     out: str | None = None
 
@@ -118,7 +120,7 @@ def imitation(config: ImitationConfig) -> dict[str, Any]:
 
 def _settings(config: ImitationConfig) -> dict[str, Any]:
     """What must be the same for runs to be compared."""
-    names = ("demonstrations", "seconds", "episodes", "learning_rate", "positions")
+    names = ("demonstrations", "seconds", "episodes", "learning_rate", "positions", "segment")
     return {name: getattr(config, name) for name in names}
 
 
@@ -159,7 +161,9 @@ def _trained(config: ImitationConfig, card: Card, side: str, seed: int) -> Any:
     rows = max(1, config.positions // shape.window)
     settings = TrainerConfig(
         steps=TRIAL, learning_rate=config.learning_rate, warmup=20, seed=seed, workers=0,
-        mixture=MixtureConfig(rows=rows, demonstration_prompts=0, instruction_prompts=0),
+        mixture=MixtureConfig(
+            rows=rows, demonstration_prompts=0, instruction_prompts=0, segment_steps=config.segment
+        ),
     )  # fmt: skip
     agent = Agent.new(shape, seed=seed)
     arrays = _arrays(config, card, agent)

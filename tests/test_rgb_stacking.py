@@ -157,4 +157,4 @@ def test_the_script_stacks(number: int) -> None:
             observation, _, success, truncated, _ = env.step(expert.act(observation))
             ended = success or truncated
         solved += success
-    assert solved >= 4
+    assert solved >= 3  # of 20: 19, 15, 17, 19, 20
