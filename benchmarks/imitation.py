@@ -66,6 +66,7 @@ class ImitationConfig:
         learning_rate: of ours.
         positions, segment: of a batch of ours, and timesteps of an episode in a row of it: many short pieces teach more
             than few long ones, which are much alike.
+        noise: on what ours senses while it learns (`training/noise.py`).
         threads: of PyTorch; 0 leaves its own choice.
         out: JSON file, written after every run; None prints only.
     """
@@ -80,6 +81,7 @@ class ImitationConfig:
     learning_rate: float = 0.0025
     positions: int = 512
     segment: int = 8
+    noise: float = 0.1
     threads: int = 0
     out: str | None = None
 
@@ -120,7 +122,7 @@ def imitation(config: ImitationConfig) -> dict[str, Any]:
 
 def _settings(config: ImitationConfig) -> dict[str, Any]:
     """What must be the same for runs to be compared."""
-    names = ("demonstrations", "seconds", "episodes", "learning_rate", "positions", "segment")
+    names = ("demonstrations", "seconds", "episodes", "learning_rate", "positions", "segment", "noise")
     return {name: getattr(config, name) for name in names}
 
 
@@ -162,7 +164,8 @@ def _trained(config: ImitationConfig, card: Card, side: str, seed: int) -> Any:
     settings = TrainerConfig(
         steps=TRIAL, learning_rate=config.learning_rate, warmup=20, seed=seed, workers=0,
         mixture=MixtureConfig(
-            rows=rows, demonstration_prompts=0, instruction_prompts=0, segment_steps=config.segment
+            rows=rows, demonstration_prompts=0, instruction_prompts=0, segment_steps=config.segment,
+            noise={"*": config.noise},
         ),
     )  # fmt: skip
     agent = Agent.new(shape, seed=seed)
