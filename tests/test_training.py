@@ -165,23 +165,6 @@ def test_a_position_sees_only_its_own_segments_past() -> None:
     assert torch.all(near | (step[rows, keys] < 0))
 
 
-@pytest.mark.parametrize("shape", [SMALL, FLAT], ids=["pooled", "flat"])
-def test_the_last_block_works_out_what_is_read_and_nothing_is_lost(shape) -> None:  # type: ignore[no-untyped-def]
-    agent = Agent.new(shape, seed=0)
-    batch = Mixture(tasks(agent), shape, MixtureConfig(rows=3), seed=1).batch(3)
-    assert batch.read is not None
-    found = []
-    for read in (batch.read, None):
-        torch.manual_seed(0)  # the paper's patches are given places within random intervals
-        agent.model.zero_grad()
-        losses, weights, _ = agent.model.losses(replace(batch, read=read))
-        (losses * weights).sum().backward()
-        gradients = [p.grad for p in agent.model.parameters() if p.grad is not None]
-        found.append([losses.detach(), *gradients])
-    for one, other in zip(*found, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
-
-
 def test_a_shift_moves_pictures_alike_in_all_timesteps_and_nothing_else() -> None:
     task = tasks(Agent.new(SMALL, seed=11))[0]
     steps = task.episode(1)
