@@ -80,7 +80,9 @@ def test_shares_learn_what_one_copy_does_and_move_to_more_processes(tmp_path: Pa
     assert (before[0], after[0]) == (2, STEPS)
     assert before[1] + after[1] == pytest.approx(losses, rel=1e-5)
     for name, value in alone.agent.model.state_dict().items():
-        torch.testing.assert_close(after[2][name], value, msg=name)
+        # A softmax does not see this bias: its gradient is rounding, which AdamW makes into steps.
+        loose = {"atol": 1e-3, "rtol": 0.0} if name == "embedding.pictures.score.bias" else {}
+        torch.testing.assert_close(after[2][name], value, msg=lambda text, name=name: f"{name}: {text}", **loose)
     assert len(list((tmp_path / "run").glob("checkpoint-*"))) == 2
     whole = Agent.load(tmp_path / "agent")
     assert whole.model.num_parameters == alone.agent.model.num_parameters
