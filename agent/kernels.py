@@ -1,15 +1,13 @@
 """Steps of a block with their gradients written out: norm, gated layer, rotary turn.
 
-Each is a handful of passes over what a position holds, and on a CPU an update is made of such passes, each as slow as
-memory is. So all passes are done for as many positions as fit the processor's cache before the next positions come, and
-what is cheap to work out anew is not kept.
+Each is a handful of passes over what a position holds, and on a CPU an update is made of such passes: these are fewer
+than autograd makes, and of halves and heads that lie together.
 
 Shapes: L positions, D width, F width of the gated layer, K head size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -20,18 +18,11 @@ from torch.nn import functional as F
 from opengato.agent.device import product_type
 
 Angles = tuple[torch.Tensor, torch.Tensor]
-PART = 1 << 17  # numbers, half a megabyte in float32
 
 
 def _by_hand(x: torch.Tensor) -> bool:
     """Whether it pays: not on a GPU, and not for the few positions of who acts."""
     return x.device.type == "cpu" and torch.is_grad_enabled()
-
-
-def _parts(rows: torch.Tensor) -> Iterator[slice]:
-    """Slices of a first dimension that are worked off one after another."""
-    step = max(1, PART * len(rows) // max(1, rows.numel()))
-    return (slice(first, first + step) for first in range(0, len(rows), step))
 
 
 class Norm(nn.RMSNorm):
@@ -56,28 +47,18 @@ class Norm(nn.RMSNorm):
 class _Norm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float, kind: torch.dtype) -> torch.Tensor:
-        rows = x.reshape(-1, x.shape[-1])
-        inverse, out = rows.new_empty(len(rows), 1), rows.new_empty(rows.shape, dtype=kind)
-        for part in _parts(rows):
-            each = rows[part]
-            size = torch.linalg.vector_norm(each, dim=-1, keepdim=True)
-            inverse[part] = scale = size.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
-            torch.mul(each * scale, weight, out=out[part])
-        ctx.save_for_backward(rows, weight, inverse)
-        return out.view(x.shape)
+        inverse = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+        ctx.save_for_backward(x, weight, inverse)
+        return torch.mul(x * inverse, weight, out=x.new_empty(x.shape, dtype=kind))
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        rows, weight, inverse = ctx.saved_tensors
-        gradient = gradients[0].reshape(rows.shape)
-        d_rows, d_weight = torch.empty_like(rows), torch.zeros_like(weight)
-        for part in _parts(rows):
-            unit = rows[part] * inverse[part]
-            each = gradient[part] * unit
-            d_weight += each.sum(0)
-            along = (each @ weight)[:, None] / rows.shape[1]
-            torch.mul((gradient[part] * weight).addcmul_(unit, along, value=-1), inverse[part], out=d_rows[part])
-        return d_rows.view(gradients[0].shape), d_weight, None, None
+        (gradient,), (x, weight, inverse) = gradients, ctx.saved_tensors
+        unit = x * inverse
+        each = gradient * unit
+        along = (each @ weight)[..., None] / x.shape[-1]
+        d_x = (gradient * weight).addcmul_(unit, along, value=-1).mul_(inverse)
+        return d_x, each.flatten(0, -2).sum(0), None, None
 
 
 def gated(up: torch.Tensor) -> torch.Tensor:
@@ -91,25 +72,16 @@ def gated(up: torch.Tensor) -> torch.Tensor:
 class _Gated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, up: torch.Tensor) -> torch.Tensor:
-        rows = up.reshape(-1, up.shape[-1])
-        half = rows.shape[1] // 2
-        out = rows.new_empty(len(rows), half)
-        for part in _parts(rows):
-            gate = rows[part, :half].contiguous()  # GELU of what is not takes four times as long
-            torch.mul(F.gelu(gate), rows[part, half:], out=out[part])
-        ctx.save_for_backward(rows)
-        return out.view(*up.shape[:-1], half)
+        ctx.save_for_backward(up)
+        gate, value = up.chunk(2, -1)
+        return F.gelu(gate.contiguous()) * value  # GELU of what does not lie together takes four times as long
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        (rows,) = ctx.saved_tensors
-        half = rows.shape[1] // 2
-        gradient, d_rows = gradients[0].reshape(-1, half), torch.empty_like(rows)
-        for part in _parts(rows):
-            gate = rows[part, :half].contiguous()
-            d_rows[part, :half] = torch.ops.aten.gelu_backward(gradient[part] * rows[part, half:], gate)
-            torch.mul(gradient[part], F.gelu(gate), out=d_rows[part, half:])
-        return d_rows.view(*gradients[0].shape[:-1], 2 * half)
+        (gradient,), (up,) = gradients, ctx.saved_tensors
+        gate, value = up.chunk(2, -1)
+        gate = gate.contiguous()
+        return torch.cat([torch.ops.aten.gelu_backward(gradient * value, gate), gradient * F.gelu(gate)], -1)
 
 
 def turn(x: torch.Tensor, angles: Angles) -> torch.Tensor:
@@ -118,7 +90,7 @@ def turn(x: torch.Tensor, angles: Angles) -> torch.Tensor:
     A pair is a channel of the first half and its counterpart in the second; both have the same angle.
     """
     if not _by_hand(x):
-        return torch.addcmul(x * angles[0], x @ _quarter(x.shape[-1], x.dtype, x.device), angles[1])
+        return _turned(x, *angles)
     return _Turn.apply(x, *angles)  # type: ignore[no-any-return, no-untyped-call]
 
 
@@ -128,22 +100,17 @@ class _Turn(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(cos, sin)
-        return _turned(x, cos, sin, 1)
+        return _turned(x.contiguous(), cos, sin)  # heads among each other are slow to multiply
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         cos, sin = ctx.saved_tensors
-        return _turned(gradients[0], cos, sin, -1), None, None
+        return _turned(gradients[0].contiguous(), cos, sin, -1), None, None
 
 
-def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: int) -> torch.Tensor:
+def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: int = 1) -> torch.Tensor:
     """Halves change places by a product with a constant matrix, which is faster than cutting and joining."""
-    quarter, out = _quarter(x.shape[-1], x.dtype, x.device), x.new_empty(x.shape)
-    for part in _parts(x):
-        each = x[part].contiguous()  # heads that lie among each other are slow to multiply
-        angles = (cos[part], sin[part]) if len(cos) == len(x) else (cos, sin)
-        torch.addcmul(each * angles[0], each @ quarter, angles[1], value=sign, out=out[part])
-    return out
+    return torch.addcmul(x * cos, x @ _quarter(x.shape[-1], x.dtype, x.device), sin, value=sign)
 
 
 @cache

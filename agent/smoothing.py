@@ -52,7 +52,7 @@ class _Loss(torch.autograd.Function):
         each, near = gradients[0][..., None], _around(ctx.tokens, ctx.weight)
         share, ctx.share = ctx.share, None  # as large as the scores, so it is turned into their gradient in place
         share.mul_(each.to(share.dtype))
-        wanted = (each * _weights_of_bins(ctx.weight)[ctx.tokens]).to(share.dtype)
+        wanted = (each * _weights_of_bins(near, ctx.weight)).to(share.dtype)
         flat = near + BINS * torch.arange(ctx.tokens.numel(), device=near.device).view(*near.shape[:-1], 1)
         return share.put_(flat, share.take(flat) - wanted), None, None  # `scatter_` would copy all of it, twice
 
@@ -63,8 +63,11 @@ def _around(tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
     return (tokens[..., None] + torch.arange(-reach, reach + 1, device=tokens.device)).clamp_(0, BINS - 1)
 
 
-def _weights_of_bins(weight: torch.Tensor) -> torch.Tensor:
-    """Weight of each bin around each token, float [bins, W]; the last bin has the sum of those that it stands in for,
-    however often it is named."""
-    near = _around(torch.arange(BINS, device=weight.device), weight)
-    return ((near[:, :, None] == near[:, None, :]) * weight).sum(-1)
+def _weights_of_bins(near: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Weight of each of these bins, float [n, A, W]; the first and the last have the sum of those they stand in for,
+    however often they are named."""
+    each = weight.expand(near.shape)
+    for end in (0, BINS - 1):
+        there = near == end
+        each = torch.where(there, (there * weight).sum(-1, keepdim=True), each)
+    return each

@@ -1,4 +1,4 @@
-"""Steps written by hand are what PyTorch composes, forward and backward, in however many parts they are done."""
+"""Steps written by hand are what PyTorch composes, forward and backward."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from opengato.agent import kernels
 from opengato.agent.kernels import Norm, gated, turn
 from opengato.agent.smoothing import gaussian, smoothed_loss
 from opengato.agent.transformer import rotary
@@ -24,11 +23,6 @@ def alike(mine: Callable[..., torch.Tensor], theirs: Callable[..., torch.Tensor]
         results.append([out.detach(), *(each.grad for each in given)])
     for one, other in zip(*results, strict=True):
         torch.testing.assert_close(one, other)
-
-
-@pytest.fixture(params=[1 << 17, 40], ids=["one part", "many parts"], autouse=True)
-def parts(request, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(kernels, "PART", request.param)
 
 
 def drawn(*shape: int, seed: int = 0) -> torch.Tensor:
