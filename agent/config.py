@@ -29,6 +29,9 @@ class ModelConfig:
         slots: rows of the table that says which number is which; a spec takes a run of rows by its signature.
         value_features: Fourier features of a bin, so that the embedding knows the bins' order; 0 for a free table
             (the paper).
+        plain_features: as many of the value that a bin stands for, beside them: companding spreads what lies near the
+            mean, so that what is smooth in the value turns sharp in the bins, and takes long to learn. A free table has
+            none.
         normalize: centre observations on the statistics of the demonstrations before companding.
         target_smoothing: standard deviation, in bins, of the Gaussian that replaces a continuous action's one-hot
             target.
@@ -58,6 +61,7 @@ class ModelConfig:
     picture_grid: int = 4
     slots: int = 2048
     value_features: int = 32
+    plain_features: int = 32
     normalize: bool = True
     target_smoothing: float = 3.0
     patch_stem: int = 4
@@ -89,7 +93,7 @@ class ModelConfig:
         unknown = sorted(set(facts) - known)
         if unknown:
             raise OpengatoError(f"model configuration has unknown fields {unknown}; known: {sorted(known)}.")
-        return cls(**facts)
+        return cls(**{"plain_features": 0, **facts})  # agents of before there were any
 
 
 _PAPER = ModelConfig(

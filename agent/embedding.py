@@ -23,19 +23,31 @@ from opengato.agent.patches import PatchEncoder
 from opengato.agent.pictures import PictureEncoder
 from opengato.agent.pieces import PLACES, ROLE_OBSERVATION
 from opengato.agent.spec import MAX_CLASSES
-from opengato.agent.values import BINS
+from opengato.agent.values import BINS, expand
 
 
-def fourier(count: int) -> torch.Tensor:
-    """Features of the bins' centres, float32 [bins, count]: the value, one, and sines and cosines of rising frequency.
+def bin_features(count: int) -> torch.Tensor:
+    """Of the bins' centres, float32 [bins, count]: the place in [-1, 1], one, and waves of up to 32 turns."""
+    place = (torch.arange(BINS) + 0.5) * (2 / BINS) - 1
+    return torch.cat([place[:, None], torch.ones(BINS, 1), _waves(math.pi * place, -1, 6, (count - 2) // 2)], 1)
+
+
+def plain_features(count: int) -> torch.Tensor:
+    """Of the numbers that companded bins stand for, in standard deviations: float32 [bins, count]."""
+    place = (np.arange(BINS) + 0.5) * (2 / BINS) - 1
+    value = torch.from_numpy(expand(place).astype(np.float32)).clamp(-10, 10)
+    lines = torch.stack([value.clamp(-4, 4), value.tanh()], 1)
+    return torch.cat([lines, _waves(value, -2, 2, (count - 2) // 2)], 1)
+
+
+def _waves(value: torch.Tensor, lowest: float, highest: float, count: int) -> torch.Tensor:
+    """Sines and cosines of frequencies 2^lowest … 2^highest: [n] → [n, 2 · count].
 
     High frequencies start small, so that near values start with near vectors.
     """
-    value = (torch.arange(BINS) + 0.5) * (2 / BINS) - 1
-    frequency = 2.0 ** torch.linspace(-1, 6, (count - 2) // 2)
-    angle = value[:, None] * math.pi * frequency
-    waves = torch.cat([angle.sin(), angle.cos()], 1) / frequency.clamp(min=1).sqrt().repeat(2)
-    return torch.cat([value[:, None], torch.ones(BINS, 1), waves], 1)[:, :count]
+    frequency = 2.0 ** torch.linspace(lowest, highest, count)
+    angle = value[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], 1) / frequency.clamp(min=1).sqrt().repeat(2)
 
 
 class NumberEmbedding(nn.Module):
@@ -52,7 +64,9 @@ class NumberEmbedding(nn.Module):
         self.classes = nn.Embedding(MAX_CLASSES, width)
         self.slot = nn.Embedding(config.slots, width)
         if config.value_features:
-            features = fourier(config.value_features)
+            features = bin_features(config.value_features)
+            if config.plain_features:
+                features = torch.cat([features, plain_features(config.plain_features)], 1)
             self.register_buffer("features", features, persistent=False)
             self.bins: nn.Linear | nn.Embedding = nn.Linear(features.shape[1], width, bias=False)
             nn.init.normal_(self.bins.weight, std=0.5)

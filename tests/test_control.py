@@ -60,8 +60,9 @@ def test_rate_on_the_card_is_the_rate_of_the_simulator(task: str) -> None:
     env.close()
 
 
-def test_episode_is_500_steps_of_two_and_truncates() -> None:
-    env = make("cartpole", "balance")
+@pytest.mark.parametrize("task", ["cartpole balance", "lqr lqr_2_1"])  # the suite would let lqr go on for ever
+def test_episode_is_500_steps_of_two_and_truncates(task: str) -> None:
+    env = make(*task.split())
     env.reset(seed=0)
     for step in range(500):
         *_, terminated, truncated, _ = env.step(np.zeros(1, np.float32))

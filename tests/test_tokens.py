@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from opengato.agent.codec import Codec
+from opengato.agent.embedding import bin_features, plain_features
 from opengato.agent.spec import Spec
 from opengato.agent.text import END, Vocabulary
 from opengato.agent.values import BINS, Scale, compand, expand, from_bins, to_bins
@@ -40,6 +41,16 @@ def test_bins_are_legal_ordered_and_stable(x: np.ndarray) -> None:
 
 def test_the_value_one_falls_into_the_last_bin() -> None:
     assert to_bins(np.array([1.0, -1.0])).tolist() == [1023, 0]
+
+
+def test_features_of_a_bin_tell_its_place_and_the_value_it_stands_for() -> None:
+    place, value = bin_features(32).numpy(), plain_features(32).numpy()
+    assert place.shape == value.shape == (BINS, 32)
+    np.testing.assert_allclose(place[:, 0], from_bins(np.arange(BINS)), atol=1e-6)
+    np.testing.assert_allclose(value[:, 0], np.clip(expand(from_bins(np.arange(BINS))), -4, 4), rtol=1e-4, atol=1e-6)
+    apart = np.linalg.norm(np.diff(value, axis=0), axis=1) / np.abs(np.diff(expand(from_bins(np.arange(BINS)))))
+    near = np.abs(value[:-1, 0]) < 0.05  # where companding spreads, equal steps of the value are equal steps
+    assert apart[near].max() < 1.1 * apart[near].min()
 
 
 @given(npst.arrays(np.float64, 2, elements=st.floats(-1, 1)))

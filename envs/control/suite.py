@@ -16,6 +16,7 @@ from opengato.envs.real.mujoco_body import MujocoBody
 
 # The protocol of TD-MPC2 (Hansen et al. 2024, appendix "DMControl"), whose scores are the published reference.
 ACTION_REPEAT = 2
+CONTROL_STEPS = 1000  # of an episode
 RENDER_SIZE = (240, 320)
 UNBOUNDED = 1e3
 PICTURE = 64  # pixels along a side of what is seen
@@ -52,6 +53,8 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         # dm_control draws from this generator, and reset(seed=...) seeds it in place.
         self._draws = np.random.RandomState(0)
         self._suite = suite.load(domain, task, task_kwargs={"random": self._draws})
+        if not np.isfinite(self._suite._step_limit):  # the suite's lqr never ends
+            self._suite._step_limit = CONTROL_STEPS
         self.name = f"{domain}-{task}"
         self.action_repeat = action_repeat
         self.render_mode = render_mode

@@ -67,7 +67,7 @@ class Chaser:
         """The first step of the best future."""
         layers = self._env.layers()
         found, faces = kinds(layers), facings(layers)
-        self._walls = {(int(row), int(column)) for row, column in np.argwhere(found[..., 1] == WALL)}
+        self._floor = {(int(row), int(column)) for row, column in np.argwhere(found[..., 1] != WALL)}
         pills = {(int(row), int(column)) for row, column in np.argwhere(found[..., 0] == PILL)}
         if len(pills) < len(self._pills):
             self._until = self._env.num_steps + DURATION
@@ -102,7 +102,7 @@ class Chaser:
     def _after(self, future: Future, way: int, weight: float) -> Future | None:
         """What comes of one more step; None for walking against a wall."""
         cell = (future.cell[0] + STEPS[way][0], future.cell[1] + STEPS[way][1])
-        if cell in self._walls:
+        if cell not in self._floor:
             return None
         worth, eaten, power = future.worth, future.eaten, future.power
         pill = cell in self._pills and cell not in eaten
@@ -129,7 +129,7 @@ class Chaser:
         back = (facing + 2) % 4
         for way in (first[0], second[0], second[1], first[1]):
             cell = (row + STEPS[way][0], column + STEPS[way][1])
-            if cell not in self._walls and way != back:
+            if cell in self._floor and way != back:
                 return cell, way
         return (row + STEPS[back][0], column + STEPS[back][1]), back
 
@@ -140,7 +140,7 @@ class Chaser:
         for cell in waiting:
             for step in STEPS:
                 beside = (cell[0] + step[0], cell[1] + step[1])
-                if beside not in self._walls and beside not in found:
+                if beside in self._floor and beside not in found:
                     found[beside] = found[cell] + 1
                     waiting.append(beside)
         return found
