@@ -27,11 +27,11 @@ class ModelConfig:
         picture_positions: positions per timestep's pictures when pooled and the action is numeric.
         picture_grid: tiles to a side, each with a position, of the pictures when pooled and the action is text.
         slots: rows of the table that says which number is which; a spec takes a run of rows by its signature.
-        value_features: Fourier features of a bin, so that the embedding knows the bins' order; 0 for a free table
-            (the paper).
-        plain_features: as many of the value that a bin stands for, beside them: companding spreads what lies near the
-            mean, so that what is smooth in the value turns sharp in the bins, and takes long to learn. A free table has
-            none.
+        value_features: features of a bin: its place, one, and waves over the places of all bins; so that the embedding
+            knows the bins' order. 0 for a free table (the paper).
+        plain_features: features of the value that a bin stands for, beside those. Companding spreads what lies near the
+            mean, so what is smooth in the value is sharp in the bins; and waves over the bins tell each of them apart, so
+            that few demonstrations are learnt by heart. A free table has none.
         normalize: centre observations on the statistics of the demonstrations before companding.
         target_smoothing: standard deviation, in bins, of the Gaussian that replaces a continuous action's one-hot
             target.
@@ -60,7 +60,7 @@ class ModelConfig:
     picture_positions: int = 1
     picture_grid: int = 4
     slots: int = 2048
-    value_features: int = 32
+    value_features: int = 2
     plain_features: int = 32
     normalize: bool = True
     target_smoothing: float = 3.0

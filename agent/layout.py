@@ -36,7 +36,7 @@ class Part:
     start: int = 0
     positions: int = 1
 
-    @property
+    @cached_property
     def size(self) -> int:
         return sum(feature.size for feature in self.features)
 

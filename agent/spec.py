@@ -50,7 +50,7 @@ class Feature:
     unit: str = ""
     frame: str = ""
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of flattened elements; 0 for texts and pictures."""
         return int(np.prod(self.shape, dtype=int)) if self.kind in ("continuous", "discrete") else 0
