@@ -30,8 +30,8 @@ class ModelConfig:
         value_features: features of a bin: its place, one, and waves over the places of all bins; so that the embedding
             knows the bins' order. 0 for a free table (the paper).
         plain_features: features of the value that a bin stands for, beside those. Companding spreads what lies near the
-            mean, so what is smooth in the value is sharp in the bins; and waves over the bins tell each of them apart, so
-            that few demonstrations are learnt by heart. A free table has none.
+            mean, so what is smooth in the value is sharp in the bins; and with waves over the bins, which tell each of
+            them apart, few demonstrations are learnt by heart. A free table has none.
         normalize: centre observations on the statistics of the demonstrations before companding.
         target_smoothing: standard deviation, in bins, of the Gaussian that replaces a continuous action's one-hot
             target.

@@ -35,8 +35,8 @@ def bin_features(count: int) -> torch.Tensor:
 def plain_features(count: int) -> torch.Tensor:
     """Of the numbers that companded bins stand for, in standard deviations: float32 [bins, count].
 
-    The value twice, cut off at ±4 and flattened, and waves that do not turn within a standard deviation: with faster ones
-    the demonstrations are learnt by heart.
+    The value twice, cut off at ±4 and flattened, and waves that do not turn within a standard deviation: with faster
+    ones few demonstrations are learnt by heart.
     """
     place = (np.arange(BINS) + 0.5) * (2 / BINS) - 1
     value = torch.from_numpy(expand(place).astype(np.float32)).clamp(-10, 10)
