@@ -27,7 +27,8 @@ def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
 
 
 def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
-    """Per family `family, tasks, available, demonstrators, held_out, measured`: counts; and the `extra` it needs.
+    """Per family `family, tasks, available, demonstrators, held_out, measured` (chance and demonstrator): counts; and
+    the `extra` it needs.
 
     `told` of the measured tasks define a success, and in `sure` of these the demonstrator succeeds in 90 % of its
     episodes or more. `compared` have a published expert whose episodes are as long as ours, and in `strong` of these
@@ -47,7 +48,7 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
                 "available": sum(card.available for card in members),
                 "demonstrators": sum(card.demonstrator is not None for card in members),
                 "held_out": sum(card.split == "held_out" for card in members),
-                "measured": sum(card.id in scores for card in members),
+                "measured": sum(bool(scores.get(card.id, {}).get("expert")) for card in members),
                 "told": len(successes),
                 "sure": sum(share >= SURE for share in successes),
                 "compared": len(leads),

@@ -104,6 +104,7 @@ def test_families_count_who_reaches_what(monkeypatch: pytest.MonkeyPatch) -> Non
         "lab/short": measured(0, 1),
         "lab/sure": measured(0, 1, 0.9),
         "lab/unsure": measured(0, 1, 0.89),
+        "lab/unmeasured": {"random": {"mean": 0}, "expert": None},  # chance alone is no reference
     }
     monkeypatch.setattr(listing, "_measured", lambda: scores)
     (found,) = families(cards)
