@@ -83,6 +83,9 @@ class ModelConfig:
                 f"patch_width={self.patch_width} needs pooled=true; with pooled=false a patch is a position, so it "
                 f"must be the width, {self.width}."
             )
+        for name in ("value_features", "plain_features"):
+            if (count := getattr(self, name)) < 0 or count % 2:
+                raise OpengatoError(f"{name}={count}; legal: even numbers from 0, since waves come in pairs.")
         if self.head_dim % 2:
             raise OpengatoError(f"head_dim={self.head_dim} is odd; the rotary embedding turns pairs of channels.")
 

@@ -16,6 +16,7 @@ pytest.importorskip("dmlab2d")
 
 from opengato.envs.lab2d import make
 from opengato.envs.lab2d.__main__ import describe
+from opengato.envs.lab2d.chaser import Chaser
 from opengato.envs.lab2d.levels import levels, root
 
 
@@ -50,6 +51,12 @@ def test_refuses_what_there_is_not() -> None:
     for action in ([0, 1], [5, 1, 0], [-1, 1, 0], 3):
         with pytest.raises(ObservationError, match="outside"):
             env.step(action)
+
+
+def test_food_is_looked_for_on_the_map_alone() -> None:
+    chaser = Chaser()
+    chaser._floor, chaser._worth = {(0, 0), (0, 1)}, {(0, 1): 1.0}  # no walls round it, as a broken map has none
+    assert chaser._hunger(frozenset()) == {(0, 1): 0, (0, 0): 1}
 
 
 def test_an_episode_is_truncated() -> None:

@@ -303,6 +303,8 @@ def test_shapes_that_cannot_be_are_refused() -> None:
         replace(FLAT, patch_width=16)
     with pytest.raises(OpengatoError, match="head_dim=15 is odd"):
         replace(SMALL, head_dim=15)
+    with pytest.raises(OpengatoError, match="plain_features=1; legal: even"):
+        replace(SMALL, plain_features=1)
 
 
 @pytest.mark.parametrize("name", ["pooled", "flat"])
