@@ -21,6 +21,7 @@ from opengato.envs.ahead import look_every
 from opengato.errors import OpengatoError
 from opengato.evaluation.intervals import mean_interval, paired_difference, wilson
 from opengato.evaluation.provenance import commit, versions, write_json
+from opengato.evaluation.rollout import Case, Stage, cases, rollout
 from opengato.tasks import registry
 from opengato.tasks.card import Card
 from opengato.tasks.source import code_hash
@@ -33,6 +34,7 @@ FILE_NAME = "scores.json"
 MOST = 100.0
 COLLAPSED = 5.0  # a score below this is as good as chance
 QUICK_EPISODES = 5  # for a task without a shipped reference, on the fly
+ROUND = 5  # episodes that a demonstrator plays between two looks at its interval
 
 
 def score(value: float | None, reference: Reference | None) -> float | None:
@@ -83,7 +85,14 @@ def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None
     return known
 
 
-def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = None, ceiling: bool = False) -> Reference:
+def measure(
+    card: Card,
+    episodes: int,
+    seed: int = 0,
+    max_steps: int | None = None,
+    ceiling: bool = False,
+    within: float = 0.0,
+) -> Reference:
     """Play a task at random and by its demonstrator.
 
     Args:
@@ -91,6 +100,8 @@ def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = No
         episodes: of each; the seeds are the evaluation's.
         seed: added to the evaluation's seeds.
         max_steps: cut episodes here.
+        within: the demonstrator plays fewer where its interval is already narrower than this percentage of its lead
+            over chance; 0 plays them all.
         ceiling: also play the demonstrator with actions that have gone through an agent's bins and back: no agent does
             better. For tasks whose actions hold numbers.
 
@@ -100,15 +111,30 @@ def measure(card: Card, episodes: int, seed: int = 0, max_steps: int | None = No
         bins cost, in percent, and `lost_interval`, from the same episodes played both ways; None where there is no
         scale. More than 2 with an interval above 0 is a defect of the bins.
     """
-    random = _summary(_play(card, episodes, seed, max_steps, "random"), card, seed)
+    asked = cases(episodes, seed)
+    random = _summary(_play(card, asked, seed, max_steps, "random"), card, seed)
     if card.demonstrator is None:
         return {"random": random, "expert": None}
-    shown = _play(card, episodes, seed, max_steps, "demonstrator")
-    found = {"random": random, "expert": _summary(shown, card, seed)}
+    found: Reference = {"random": random}
+    shown: list[Any] = []
+    a_round = ROUND if within else len(asked)
+    while len(shown) < len(asked):
+        shown += _play(card, asked[len(shown) : len(shown) + a_round], seed, max_steps, "demonstrator")
+        found["expert"] = _summary(shown, card, seed)
+        if len(shown) > ROUND and _known_within(found, within):
+            break
     if ceiling:
-        rounded = _play(card, episodes, seed, max_steps, "quantised")
+        rounded = _play(card, asked[: len(shown)], seed, max_steps, "quantised")
         found["quantised"] = _summary(rounded, card, seed) | _lost(shown, rounded, found)
     return found
+
+
+def _known_within(reference: Reference, percent: float) -> bool:
+    """Whether the interval of the demonstrator's mean is narrower than so much of its lead over chance."""
+    bounds, interval = scale(reference), reference["expert"]["interval"]
+    if bounds is None or interval is None:
+        return False
+    return bool(100 * (interval[1] - interval[0]) <= percent * (bounds[1] - bounds[0]))
 
 
 def _lost(shown: Sequence[Any], rounded: Sequence[Any], reference: Reference) -> dict[str, Any]:
@@ -130,6 +156,7 @@ def measure_references(
     max_steps: int | None = None,
     env: Mapping[str, Any] | None = None,
     progress: Callable[[str, Reference], None] | None = None,
+    within: float = 0.0,
 ) -> Path:
     """Measure many tasks into a file, one after another; a task that is there already is left alone.
 
@@ -144,6 +171,7 @@ def measure_references(
         env: arguments of the environments, on top of the evaluation's own. `{"cameras": False}` of the arm leaves out
             pictures at which neither chance nor the script looks.
         progress: called with each task and its reference.
+        within: see `measure`.
 
     Raises:
         OpengatoError: a task's environment does not take `env`.
@@ -158,7 +186,7 @@ def measure_references(
             warnings.warn(f"{card.id} left out: {', '.join(card.missing)} is not installed", stacklevel=2)
             continue
         card = replace(card, evaluation_kwargs={**card.evaluation_kwargs, **env})
-        entry = measure(card, episodes, max_steps=max_steps, ceiling=_has_numbers(card, env))
+        entry = measure(card, episodes, max_steps=max_steps, ceiling=_has_numbers(card, env), within=within)
         entry |= {"commit": commit()} | ({"env": env} if env else {})
         write_json(out, {"_about": _about(), **{k: v for k, v in known.items() if k != "_about"}, key: entry})
         if progress is not None:
@@ -204,15 +232,14 @@ def _has_numbers(card: Card, given: Mapping[str, Any]) -> bool:
         env.close()
 
 
-def _play(card: Card, episodes: int, seed: int, max_steps: int | None, who: str) -> list[Any]:
+def _play(card: Card, asked: Sequence[Case], seed: int, max_steps: int | None, who: str) -> list[Any]:
     """Outcomes of episodes at random, by the demonstrator, or by it through the bins, in the order of their seeds."""
     from opengato.evaluation.policies import DemonstratorPolicy, Policy, QuantisedPolicy, RandomPolicy
-    from opengato.evaluation.rollout import Stage, cases, rollout
 
     def make() -> Any:
         return card.make(evaluation=True)
 
-    with Stage(make, cases(episodes, seed), batch_size=8, max_steps=max_steps, task=card.id, keep_turns=0) as stage:
+    with Stage(make, asked, batch_size=8, max_steps=max_steps, task=card.id, keep_turns=0) as stage:
         policy: Policy
         if who != "random":
             kind = QuantisedPolicy if who == "quantised" else DemonstratorPolicy

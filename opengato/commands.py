@@ -257,6 +257,8 @@ class ReferencesConfig:
     Args:
         tasks: patterns of task ids.
         episodes: of random and of the demonstrator.
+        within: the demonstrator plays fewer where its 95 % interval is already narrower than this percentage of its
+            lead over chance; 0 plays them all.
         out: file to add to.
         again: measure what is there as well.
         max_steps: cut episodes here.
@@ -267,6 +269,7 @@ class ReferencesConfig:
 
     tasks: list[str] = field(default_factory=lambda: ["*"])
     episodes: int = 50
+    within: float = 0.0
     out: str = "assets/scores.json"
     again: bool = False
     max_steps: int | None = None
@@ -284,8 +287,9 @@ def references(config: ReferencesConfig, as_json: bool) -> Any:
         print(f"{task}: {json.dumps(entry, default=str)[:300]}", file=sys.stderr, flush=True)
 
     path = measure_references(
-        registry.find(config.tasks), config.episodes, config.out, config.again, config.max_steps, config.env, tell
-    )
+        registry.find(config.tasks), config.episodes, config.out, config.again, config.max_steps, config.env, tell,
+        config.within,
+    )  # fmt: skip
     return {"scores": str(path)} if as_json else None
 
 

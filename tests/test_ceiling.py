@@ -38,3 +38,14 @@ def test_an_argument_that_an_environment_lacks_is_refused(tmp_path: Any) -> None
             [registry.get("gridworld/go-to-local")], 1, tmp_path / "scores.json", env={"cameras": False}
         )
     assert not (tmp_path / "scores.json").exists()
+
+
+def test_a_demonstrator_that_is_surely_known_plays_fewer_episodes() -> None:
+    card = registry.get("control/cartpole-swingup")
+    found = scores.measure(card, 12, max_steps=100, within=90.0)
+    low, high = found["expert"]["interval"]
+    assert high - low <= 0.9 * (found["expert"]["mean"] - found["random"]["mean"])
+    assert (found["random"]["n"], found["expert"]["n"]) == (12, 2 * scores.ROUND)
+    assert scores.measure(card, 12, max_steps=100)["expert"]["n"] == 12
+    no_lead = {"random": {"mean": 10.0}, "expert": {"mean": 10.0, "interval": (9.7, 10.3)}}
+    assert not scores._known_within(no_lead, 50.0)
