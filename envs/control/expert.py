@@ -16,15 +16,16 @@ class ControlExpert:
     of the state behind it where the observation is a picture.
 
     Args:
-        path: a policy file to play on any environment; None for the one that ships for the environment's task.
+        path: a policy file to play on any environment; None for the one that ships for the task.
+        task: whose policy; None for the environment's own.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self.path = path
+    def __init__(self, path: Path | None = None, task: str | None = None) -> None:
+        self.path, self.task = path, task
         self.policy: MlpPolicy | None = None
 
     def reset(self, env: Any) -> None:
-        """Load the policy, by default `assets/experts/control/<domain>-<task>.safetensors`.
+        """Load the policy, by default `assets/experts/control/<task>.safetensors`.
 
         Raises:
             OpengatoError: there is no such policy.
@@ -33,7 +34,9 @@ class ControlExpert:
         if self.path is not None:
             self.policy = MlpPolicy.load(self.path)
             return
-        shipped = files("opengato.assets").joinpath("experts", "control", f"{env.unwrapped.name}.safetensors")
+        shipped = files("opengato.assets").joinpath(
+            "experts", "control", f"{self.task or env.unwrapped.name}.safetensors"
+        )
         with as_file(shipped) as path:
             self.policy = MlpPolicy.load(path)
 

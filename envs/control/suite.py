@@ -87,6 +87,11 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         """dm_control's `Physics`, for demonstrators and renderers."""
         return self._suite.physics
 
+    @property
+    def simulation(self) -> tuple[Any, Any]:
+        """MuJoCo's model and data, for demonstrators that know mechanics."""
+        return self.physics.model.ptr, self.physics.data.ptr
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:

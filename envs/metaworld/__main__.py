@@ -13,8 +13,8 @@ from opengato.envs.metaworld.expert import ScriptedExpert
 from opengato.envs.metaworld.words import WORDS
 
 SEEDS = range(10)
-# A demonstration goes on after the slowest success until the arm has come to rest, so that it also shows how to stay for
-# the rest of Meta-World's own 500 steps, which would be two thirds of waiting.
+# A demonstration goes on after the slowest success until the arm has come to rest, so that it also shows how to stay:
+# an agent is judged over Meta-World's own 500 steps. All of them would be mostly waiting.
 HOLD, ROUND, LONGEST = 100, 50, 500
 
 

@@ -54,6 +54,11 @@ class MujocoGym(gymnasium.Env[Observation, np.ndarray]):
         return self._body.model
 
     @property
+    def simulation(self) -> tuple[Any, Any]:
+        """MuJoCo's model and data, for demonstrators that know mechanics."""
+        return self._body.model, self._body.data
+
+    @property
     def dt(self) -> float:
         """Seconds of a step."""
         return float(self._body.dt)

@@ -10,14 +10,26 @@ from opengato.tasks.worlds import published, world
 
 # Whatever is asked of a cart whose pole hangs is held out, for demonstrations of one such task would show the others.
 HELD_OUT = ("cartpole-swingup", "cartpole-swingup-sparse")
-# Those with a trained policy in assets/experts; the others are shown by a planner on the simulator.
+# Those with a trained policy in assets/experts.
 TRAINED = (
     "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk", "cheetah-run",
 )  # fmt: skip
+# Those that textbook control does. The others are shown by a planner on the simulator.
+REGULATOR = "opengato.envs.planning.regulator:Regulator"
+SCRIPTS = "opengato.envs.control.scripts:"
+SCRIPTED = {
+    "cartpole-balance-sparse": REGULATOR,
+    "cartpole-swingup-sparse": SCRIPTS + "SwingUpAndHold",
+    "lqr-lqr-2-1": REGULATOR,
+    "lqr-lqr-6-2": REGULATOR,
+    "pendulum-swingup": SCRIPTS + "SwingUp",
+    "point-mass-easy": SCRIPTS + "PointMass",
+    "point-mass-hard": SCRIPTS + "PointMass",
+    "reacher-hard": SCRIPTS + "Reaching",
+}
 EXPERT = "opengato.envs.control.expert:ControlExpert"
 PLANNER = "opengato.envs.planning.predictive:PredictiveControl"
-# Beyond what a planner of some hundred futures a second can show: bodies of dozens of joints, and tasks whose reward
-# lies many steps ahead.
+# Beyond what a planner of some hundred futures a second can show.
 TOO_HARD = (
     "dog",
     "humanoid_CMU",
@@ -27,11 +39,8 @@ TOO_HARD = (
     "quadruped",
     "acrobot",
     "hopper",
-    "pendulum",
-    "point_mass",
     "swimmer",
 )
-TOO_FAR = ("cartpole-swingup-sparse", "lqr-lqr-6-2")
 
 BODIES = {
     "acrobot": "two links that hang on each other, with one motor between them",
@@ -126,7 +135,7 @@ def make_control(domain: str, task: str, **kwargs: Any) -> Any:
 def _demonstrator(name: str, domain: str) -> str | None:
     if name in TRAINED:
         return EXPERT
-    return None if domain in TOO_HARD or name in TOO_FAR else PLANNER
+    return SCRIPTED.get(name, None if domain in TOO_HARD else PLANNER)
 
 
 _tdmpc2 = published("dm_control")

@@ -1,4 +1,6 @@
-"""Gymnasium's MuJoCo bodies, shown by a planner on the simulator."""
+"""Gymnasium's MuJoCo bodies: what balances is shown by a regulator, what swims by a script, the others by a planner on
+the simulator.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,13 @@ BODIES = {
     "swimmer": ("swim forward as fast as you can", "a chain of three links in a viscous plane", "swimmer"),
     "walker2d": ("walk forward without falling", "a planar biped with six joints", "walker"),
 }
+REGULATOR = "opengato.envs.planning.regulator:Regulator"
+SCRIPTED = {
+    "inverted-double-pendulum": REGULATOR,
+    "inverted-pendulum": REGULATOR,
+    "swimmer": "opengato.envs.mujoco_gym.scripts:Swimming",
+}
+PLANNER = "opengato.envs.planning.predictive:PredictiveControl"
 TOO_HARD = ("humanoid", "humanoid-standup", "ant")  # for a planner of some hundred futures a second
 
 
@@ -41,6 +50,6 @@ for _name, _facts in world("mujoco").items():
         embodiment=_body,
         tags=("state", "origin-state", "locomotion" if "forward" in _instruction else "classic"),
         rate_hz=_facts["rate_hz"],
-        demonstrator=None if _name in TOO_HARD else "opengato.envs.planning.predictive:PredictiveControl",
+        demonstrator=SCRIPTED.get(_name, None if _name in TOO_HARD else PLANNER),
         published={"source": "JAT", **{k: _jat[f"mujoco-{_theirs}"][k] for k in ("expert", "random")}},
     )(partial(make_body, _facts["id"]))
