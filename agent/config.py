@@ -27,11 +27,11 @@ class ModelConfig:
         picture_positions: positions per timestep's pictures when pooled and the action is numeric.
         picture_grid: tiles to a side, each with a position, of the pictures when pooled and the action is text.
         slots: rows of the table that says which number is which; a spec takes a run of rows by its signature.
-        value_features: features of a bin: its place, one, and waves over the places of all bins; so that the embedding
-            knows the bins' order. 0 for a free table (the paper).
-        plain_features: features of the value that a bin stands for, beside those. Companding spreads what lies near the
-            mean, so what is smooth in the value is sharp in the bins; and with waves over the bins, which tell each of
-            them apart, few demonstrations are learnt by heart. A free table has none.
+        plain_features: features of the value that a bin stands for, so that the embedding knows which values are
+            near.
+        value_features: features of the bin, beside or in place of those: its place, one, and waves over the places of
+            all bins. Companding spreads what lies near the mean, so what is smooth in the value is sharp in the bins,
+            and few demonstrations are learnt by heart. With neither, each bin has a free vector (the paper).
         normalize: centre observations on the statistics of the demonstrations before companding.
         target_smoothing: standard deviation, in bins, of the Gaussian that replaces a continuous action's one-hot
             target.
@@ -60,8 +60,8 @@ class ModelConfig:
     picture_positions: int = 1
     picture_grid: int = 4
     slots: int = 2048
-    value_features: int = 2
     plain_features: int = 32
+    value_features: int = 0
     normalize: bool = True
     target_smoothing: float = 3.0
     patch_stem: int = 4
@@ -100,7 +100,7 @@ class ModelConfig:
 
 
 _PAPER = ModelConfig(
-    window=1024, vocabulary=32000, pooled=False, own_actions=True, slots=512, value_features=0, normalize=False,
+    window=1024, vocabulary=32000, pooled=False, own_actions=True, slots=512, plain_features=0, normalize=False,
     target_smoothing=0.0, patch_stem=1, patch_channels=96, patch_width=ModelConfig.width, patch_pool="mean",
     stochastic_depth=0.1, decode="sample",
 )  # fmt: skip

@@ -67,10 +67,11 @@ class NumberEmbedding(nn.Module):
         self.pooled = config.pooled
         self.classes = nn.Embedding(MAX_CLASSES, width)
         self.slot = nn.Embedding(config.slots, width)
-        if config.value_features:
-            features = bin_features(config.value_features)
-            if config.plain_features:
-                features = torch.cat([features, plain_features(config.plain_features)], 1)
+        known = [bin_features(config.value_features)] if config.value_features else []
+        if config.plain_features:
+            known.append(plain_features(config.plain_features))
+        if known:
+            features = torch.cat(known, 1)
             self.register_buffer("features", features, persistent=False)
             self.bins: nn.Linear | nn.Embedding = nn.Linear(features.shape[1], width, bias=False)
             nn.init.normal_(self.bins.weight, std=0.5)

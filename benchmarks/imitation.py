@@ -81,7 +81,7 @@ class ImitationConfig:
     learning_rate: float = 0.0025
     positions: int = 512
     segment: int = 8
-    noise: float = 0.0
+    noise: float = 0.1
     threads: int = 0
     out: str | None = None
 
