@@ -67,6 +67,7 @@ class ImitationConfig:
         positions, segment: of a batch of ours, and timesteps of an episode in a row of it: many short pieces teach more
             than few long ones, which are much alike.
         noise: on what ours senses while it learns (`training/noise.py`).
+        stochastic_depth: of ours; without, it gets worse the longer it looks at few demonstrations.
         threads: of PyTorch; 0 leaves its own choice.
         out: JSON file, written after every run; None prints only.
     """
@@ -82,6 +83,7 @@ class ImitationConfig:
     positions: int = 512
     segment: int = 8
     noise: float = 0.1
+    stochastic_depth: float = 0.2
     threads: int = 0
     out: str | None = None
 
@@ -122,7 +124,9 @@ def imitation(config: ImitationConfig) -> dict[str, Any]:
 
 def _settings(config: ImitationConfig) -> dict[str, Any]:
     """What must be the same for runs to be compared."""
-    names = ("demonstrations", "seconds", "episodes", "learning_rate", "positions", "segment", "noise")
+    names = (
+        "demonstrations", "seconds", "episodes", "learning_rate", "positions", "segment", "noise", "stochastic_depth",
+    )  # fmt: skip
     return {name: getattr(config, name) for name in names}
 
 
@@ -159,7 +163,8 @@ def _cloned(config: ImitationConfig, card: Card, seed: int) -> Any:
 
 
 def _trained(config: ImitationConfig, card: Card, side: str, seed: int) -> Any:
-    shape = replace(preset("nano"), horizon=3, **LAYOUTS[side])  # a horizon as the shipped agent has it
+    # A horizon as the shipped agent has it.
+    shape = replace(preset("nano"), horizon=3, stochastic_depth=config.stochastic_depth, **LAYOUTS[side])
     rows = max(1, config.positions // shape.window)
     settings = TrainerConfig(
         steps=TRIAL, learning_rate=config.learning_rate, warmup=20, seed=seed, workers=0,
