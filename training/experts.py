@@ -199,7 +199,7 @@ def build_model(config: Config, env: Decisions) -> Any:
         raise OpengatoError("training an expert needs sbx-rl. Next: pip install 'opengato[experts]'") from error
     updates = max(1, round(ROUND * config.updates))
     # What a resumed run may change.
-    settings = {
+    settings: dict[str, Any] = {
         "learning_rate": config.learning_rate,
         "batch_size": config.batch,
         "policy_delay": config.actor_delay,
