@@ -34,7 +34,7 @@ def played(task: str, steps: int, demonstrator: Any = None, seed: int = 1_000_00
 @pytest.mark.parametrize("task", ["mujoco/inverted-pendulum", "mujoco/inverted-double-pendulum"])
 def test_poles_stand(task: str) -> None:
     assert len(played(task, 300)) == 300
-    assert len(played(task, 300, Regulator(price=1e9))) < 300, "an action without a price would not be enough"
+    assert len(played(task, 300, Regulator(price=1e9))) < 300, "they would not stand by themselves"
 
 
 @pytest.mark.parametrize("task", ["control/cartpole-balance-sparse", "control-large/cartpole-balance-sparse"])

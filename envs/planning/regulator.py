@@ -15,20 +15,16 @@ import mujoco
 import numpy as np
 from scipy.linalg import solve_discrete_are
 
+from opengato.envs.planning.predictive import Planned
+
 NUDGE = 1e-4  # of a position or velocity, to see what comes of it
 PUSH = 1e-2  # of an action
 
 
-class Mechanism(Protocol):
-    """What an environment must offer beside Gymnasium's calls."""
+class Mechanism(Planned, Protocol):
+    """What an environment must offer: what a planner wants, and MuJoCo's model and data."""
 
     simulation: tuple[mujoco.MjModel, mujoco.MjData]
-
-    def snapshot(self) -> Any: ...
-
-    def put_back(self, moment: Any) -> None: ...
-
-    def look_ahead(self, action: np.ndarray) -> tuple[float, bool]: ...
 
 
 class Regulator:
@@ -56,8 +52,8 @@ class Regulator:
         self._turns = self.model.jnt_dofadr[(kind == mujoco.mjtJoint.mjJNT_HINGE) & free]
         begin, n = self._env.snapshot(), self.model.nv
         still, idle = np.zeros(2 * n), np.zeros(self.model.nu)
-        a = np.stack([self._slope(begin, still, idle, NUDGE * unit, 0 * idle) / NUDGE for unit in np.eye(2 * n)], 1)
-        b = np.stack([self._slope(begin, still, idle, still, PUSH * unit) / PUSH for unit in np.eye(len(idle))], 1)
+        a = np.stack([self._answer(begin, NUDGE * unit, idle) / NUDGE for unit in np.eye(2 * n)], 1)
+        b = np.stack([self._answer(begin, still, PUSH * unit) / PUSH for unit in np.eye(len(idle))], 1)
         self._env.put_back(begin)
         cost = np.diag(np.r_[np.ones(n), np.full(n, self.damping)])
         price = self.price * np.eye(len(idle))
@@ -75,9 +71,9 @@ class Regulator:
         away[self._turns] = (away[self._turns] + np.pi) % (2 * np.pi) - np.pi
         return np.concatenate([away, self.data.qvel])
 
-    def _slope(self, begin: Any, x: np.ndarray, u: np.ndarray, dx: np.ndarray, du: np.ndarray) -> np.ndarray:
-        """Half of what a change and its opposite make of one step, float64 [2n]."""
-        return (self._after(begin, x + dx, u + du) - self._after(begin, x - dx, u - du)) / 2
+    def _answer(self, begin: Any, x: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """Half the difference that one step makes between a change and its opposite, float64 [2n]."""
+        return (self._after(begin, x, u) - self._after(begin, -x, -u)) / 2
 
     def _after(self, begin: Any, x: np.ndarray, u: np.ndarray) -> np.ndarray:
         self._env.put_back(begin)  # an episode that is over would not go on
