@@ -63,7 +63,7 @@ class ModelConfig:
     plain_features: int = 32
     value_features: int = 0
     normalize: bool = True
-    target_smoothing: float = 3.0
+    target_smoothing: float = 16.0
     patch_stem: int = 4
     patch_channels: int = 32
     patch_width: int = 128

@@ -2,8 +2,8 @@
 
     opengato imitation seconds=300 seeds=3 out=runs/imitation.json
 
-Demonstrations are read from `data_dir`; `opengato collect` brings them. With `out`, a comparison that was stopped
-goes on with the next run.
+Demonstrations are read from `data_dir`; `opengato collect episodes=60 noise=0.3` brings them as `finetune` would. With
+`out`, a comparison that was stopped goes on with the next run.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ImitationConfig:
         positions, segment: of a batch of ours, and timesteps of an episode in a row of it: many short pieces teach more
             than few long ones, which are much alike.
         noise: on what ours senses while it learns (`training/noise.py`).
-        stochastic_depth: of ours; without, it gets worse the longer it looks at few demonstrations.
+        stochastic_depth: of ours.
         threads: of PyTorch; 0 leaves its own choice.
         out: JSON file, written after every run; None prints only.
     """
@@ -82,8 +82,8 @@ class ImitationConfig:
     learning_rate: float = 0.0025
     positions: int = 512
     segment: int = 8
-    noise: float = 0.1
-    stochastic_depth: float = 0.2
+    noise: float = 0.0
+    stochastic_depth: float = 0.1
     threads: int = 0
     out: str | None = None
 
@@ -167,7 +167,7 @@ def _trained(config: ImitationConfig, card: Card, side: str, seed: int) -> Any:
     shape = replace(preset("nano"), horizon=3, stochastic_depth=config.stochastic_depth, **LAYOUTS[side])
     rows = max(1, config.positions // shape.window)
     settings = TrainerConfig(
-        steps=TRIAL, learning_rate=config.learning_rate, warmup=20, seed=seed, workers=0,
+        steps=TRIAL, learning_rate=config.learning_rate, final_rate=0.0, warmup=20, seed=seed, workers=0,
         mixture=MixtureConfig(
             rows=rows, demonstration_prompts=0, instruction_prompts=0, segment_steps=config.segment,
             noise={"*": config.noise},
