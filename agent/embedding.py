@@ -2,7 +2,8 @@
 
 Paper layout: a number's vector is its row of the table plus its index within the timestep. Pooled layout: many numbers
 share a position, so a sum would forget which is which; there each number's vector is multiplied channel by channel with
-the row of its slot, which makes the sum a first layer with free weights per number, and a small network follows.
+the row of its slot, which makes the sum a first layer with free weights per number, and a small network follows. Where
+every number observed has a position of its own (`value_group=1`) there is nothing for that network to mix.
 
 Shapes: n timesteps, m numbers, G positions, D width.
 """
@@ -64,7 +65,7 @@ class NumberEmbedding(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         width = config.width
-        self.pooled = config.pooled
+        self.pooled, self.alone = config.pooled, config.value_group == 1
         self.classes = nn.Embedding(MAX_CLASSES, width)
         self.slot = nn.Embedding(config.slots, width)
         known = [bin_features(config.value_features)] if config.value_features else []
@@ -113,7 +114,7 @@ class NumberEmbedding(nn.Module):
         parts = [slice(first, min(first + group, size)) for first in range(0, size, group)]
         x = torch.stack([self._sum(numbers, part, slots[part]) for part in parts], 1)
         x = torch.where(numbers.keep[:, None, None], x, self.hidden.weight[int(numbers.action)].expand_as(x)) + kind
-        return x + self.mix(x)
+        return x if self.alone and group == 1 else x + self.mix(x)
 
     def _sum(self, numbers: Numbers, where: slice, slots: torch.Tensor) -> torch.Tensor:
         """Σ over numbers of slot ⊙ vector, divided by the root of their count. float [n, D]."""

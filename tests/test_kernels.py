@@ -70,7 +70,7 @@ def test_turn(rows: int) -> None:
     alike(lambda x: turn(x.transpose(1, 2), angles), lambda x: composed(x.transpose(1, 2)), drawn(3, 5, 2, 8))
 
 
-@pytest.mark.parametrize("sigma", [0.0, 3.0])
+@pytest.mark.parametrize("sigma", [0.0, 3.0, 16.0])
 def test_smoothed_loss(sigma: float) -> None:
     weight = gaussian(sigma).double()
     tokens = torch.randint(0, BINS, (6, 3), generator=torch.Generator().manual_seed(0))

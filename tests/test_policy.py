@@ -26,7 +26,8 @@ SMALL = ModelConfig(blocks=2, heads=2, width=32, feedforward=64, head_dim=16, wi
                     patch_channels=8, patch_width=16, trunk_channels=8, picture_maps=4, picture_grid=2)  # fmt: skip
 FLAT = replace(SMALL, pooled=False, own_actions=True, plain_features=0, normalize=False, target_smoothing=0.0,
                window=256, decode="mode", patch_width=32)  # fmt: skip
-CONFIGS = {"pooled": SMALL, "flat": FLAT, "grouped": replace(SMALL, value_group=3, own_actions=True)}
+CONFIGS = {"pooled": SMALL, "flat": FLAT, "grouped": replace(SMALL, value_group=3, own_actions=True),
+           "per-number": replace(SMALL, value_group=1)}  # fmt: skip
 ACTIONS = {"numbers": zoo.ACTION, "text": zoo.SPEECH}
 
 
