@@ -86,6 +86,8 @@ class ModelConfig:
         for name in ("value_features", "plain_features"):
             if (count := getattr(self, name)) < 0 or count % 2:
                 raise OpengatoError(f"{name}={count}; legal: even numbers from 0, since waves come in pairs.")
+        if not 0 <= self.target_smoothing <= 150:
+            raise OpengatoError(f"target_smoothing={self.target_smoothing}; legal: 0 to 150 bins of the 1 024.")
         if self.head_dim % 2:
             raise OpengatoError(f"head_dim={self.head_dim} is odd; the rotary embedding turns pairs of channels.")
 

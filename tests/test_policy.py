@@ -306,6 +306,8 @@ def test_shapes_that_cannot_be_are_refused() -> None:
         replace(SMALL, head_dim=15)
     with pytest.raises(OpengatoError, match="plain_features=1; legal: even"):
         replace(SMALL, plain_features=1)
+    with pytest.raises(OpengatoError, match="target_smoothing=500; legal: 0 to 150"):
+        replace(SMALL, target_smoothing=500)
 
 
 @pytest.mark.parametrize("name", ["pooled", "flat"])
