@@ -79,8 +79,9 @@ def test_the_end_is_kept_where_the_start_knew_nothing(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("task", [0, 1], ids=["numbers", "words"])
 def test_ignorance_is_what_a_constant_answer_comes_to(task: int) -> None:
-    agent = Agent.new(SMALL, seed=11)
-    batch = Mixture(tasks(agent)[task : task + 1], SMALL, MixtureConfig(rows=4), seed=0).batch(0)
+    narrow = replace(SMALL, target_smoothing=3.0)
+    agent = Agent.new(narrow, seed=11)
+    batch = Mixture(tasks(agent)[task : task + 1], narrow, MixtureConfig(rows=4), seed=0).batch(0)
     found = ignorance(batch.laid.all_targets, agent.model)
     model = agent.model.eval()
     with torch.no_grad():
