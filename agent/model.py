@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from opengato.agent.config import ModelConfig
 from opengato.agent.embedding import Embedding, which
 from opengato.agent.laid import Laid, Targets, Tensors, WordTargets
-from opengato.agent.smoothing import gaussian, smoothed_loss
+from opengato.agent.smoothing import gaussian, smoothed_loss, spread
 from opengato.agent.transformer import Transformer
 from opengato.agent.values import BINS
 
@@ -101,7 +101,7 @@ class Model(nn.Module):
         if config.pooled:
             self.action_head = ActionHead(config)
         self._initialise()
-        self.register_buffer("smooth", gaussian(config.target_smoothing), persistent=False)
+        self.register_buffer("smooth", spread(gaussian(config.target_smoothing)), persistent=False)
 
     smooth: torch.Tensor
 

@@ -23,15 +23,32 @@ def gaussian(sigma: float) -> torch.Tensor:
     return weight / weight.sum()
 
 
-def smoothed_loss(scores: torch.Tensor, tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-    """-Σ over bins around the target of weight · log-probability, float32 [n, A]; past the ends the last bin stands in.
+def spread(weight: torch.Tensor) -> torch.Tensor:
+    """What each target wants of the W bins from `first_bin` on, float [bins, W]; past the ends the last bin stands in.
+
+    Args:
+        weight: float [W], W odd.
+    """
+    size, token = len(weight), torch.arange(BINS)
+    near = token[:, None] + torch.arange(size) - size // 2
+    place = near.clamp(0, BINS - 1) - first_bin(token, size)[:, None]
+    return weight.new_zeros(BINS, size).scatter_add_(1, place, weight.expand(BINS, size))
+
+
+def first_bin(tokens: torch.Tensor, size: int) -> torch.Tensor:
+    """The first of `size` bins around each token, moved so that all of them exist."""
+    return (tokens - size // 2).clamp(0, BINS - size)
+
+
+def smoothed_loss(scores: torch.Tensor, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+    """-Σ over bins around the target of what it wants of them · log-probability, float32 [n, A].
 
     Args:
         scores: float [n, A, bins].
         tokens: int64 [n, A].
-        weight: float [W], summing to one.
+        wanted: float [bins, W], of each possible target (`spread`).
     """
-    return _Loss.apply(scores, tokens, weight)  # type: ignore[no-any-return, no-untyped-call]
+    return _Loss.apply(scores, tokens, wanted)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Loss(torch.autograd.Function):
@@ -41,12 +58,12 @@ class _Loss(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, scores: torch.Tensor, tokens: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
-        scores, size = scores.contiguous(), len(weight)
+    def forward(ctx: Any, scores: torch.Tensor, tokens: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        scores, size = scores.contiguous(), wanted.shape[1]
         share = scores.softmax(-1)
-        first = _first(tokens, size).flatten()
+        first = first_bin(tokens, size).flatten()
         at = first + BINS * torch.arange(len(first), device=first.device)
-        wanted = _wanted(weight).index_select(0, tokens.flatten())
+        wanted = wanted.index_select(0, tokens.flatten())
         # Shares of a sum may be too small for a float, so only the largest around the target becomes a logarithm; the
         # others are as far below it as their scores. Below -87 it says -87.
         score = _windows(scores, size).index_select(0, at).float()
@@ -69,17 +86,3 @@ class _Loss(torch.autograd.Function):
 def _windows(rows: torch.Tensor, size: int) -> torch.Tensor:
     """All runs of `size` neighbours, a view: [.., bins] → [numbers in all - size + 1, size]."""
     return rows.as_strided((rows.numel() - size + 1, size), (1, 1))
-
-
-def _first(tokens: torch.Tensor, size: int) -> torch.Tensor:
-    """The first of `size` bins around a token, moved so that all of them exist."""
-    return (tokens - size // 2).clamp(0, BINS - size)
-
-
-def _wanted(weight: torch.Tensor) -> torch.Tensor:
-    """Weight of each bin from `_first` on, for every token: float [bins, W]; the first and the last bin have the sum of
-    those past the end."""
-    size, token = len(weight), torch.arange(BINS, device=weight.device)
-    near = token[:, None] + torch.arange(size, device=weight.device) - size // 2
-    place = near.clamp(0, BINS - 1) - _first(token, size)[:, None]
-    return weight.new_zeros(BINS, size).scatter_add_(1, place, weight.expand(BINS, size))

@@ -31,6 +31,13 @@ def _process(rank: int, port: int, folder: str) -> None:
     distributed.destroy_process_group()
 
 
+def assert_alike(weights: dict[str, torch.Tensor], agent: Agent) -> None:
+    for name, value in agent.model.state_dict().items():
+        # A softmax does not see this bias: its gradient is rounding, which AdamW makes into steps.
+        loose = {"atol": 1e-3, "rtol": 0.0} if name == "embedding.pictures.score.bias" else {}
+        torch.testing.assert_close(weights[name], value, msg=lambda text, name=name: f"{name}: {text}", **loose)
+
+
 def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -41,8 +48,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     for rank in range(2):
         found, weights = torch.load(tmp_path / f"{rank}.pt")
         assert found == pytest.approx(losses, rel=1e-5)
-        for name, value in alone.agent.model.state_dict().items():
-            torch.testing.assert_close(weights[name], value, msg=name)
+        assert_alike(weights, alone.agent)
 
 
 def test_devices_that_are_not_here_are_refused() -> None:
@@ -79,10 +85,7 @@ def test_shares_learn_what_one_copy_does_and_move_to_more_processes(tmp_path: Pa
     before, after = (torch.load(tmp_path / f"{world}.pt") for world in (2, 4))
     assert (before[0], after[0]) == (2, STEPS)
     assert before[1] + after[1] == pytest.approx(losses, rel=1e-5)
-    for name, value in alone.agent.model.state_dict().items():
-        # A softmax does not see this bias: its gradient is rounding, which AdamW makes into steps.
-        loose = {"atol": 1e-3, "rtol": 0.0} if name == "embedding.pictures.score.bias" else {}
-        torch.testing.assert_close(after[2][name], value, msg=lambda text, name=name: f"{name}: {text}", **loose)
+    assert_alike(after[2], alone.agent)
     assert len(list((tmp_path / "run").glob("checkpoint-*"))) == 2
     whole = Agent.load(tmp_path / "agent")
     assert whole.model.num_parameters == alone.agent.model.num_parameters

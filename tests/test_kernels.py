@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from opengato.agent.kernels import Norm, gated, turn
-from opengato.agent.smoothing import gaussian, smoothed_loss
+from opengato.agent.smoothing import gaussian, smoothed_loss, spread
 from opengato.agent.transformer import rotary
 from opengato.agent.values import BINS
 
@@ -81,13 +81,13 @@ def test_smoothed_loss(sigma: float) -> None:
         near = (tokens[..., None] + torch.arange(-reach, reach + 1)).clamp(0, BINS - 1)
         return -(scores.log_softmax(-1).gather(-1, near) * weight).sum(-1)
 
-    alike(lambda scores: smoothed_loss(scores, tokens, weight), composed, 3 * drawn(6, 3, BINS))
+    alike(lambda scores: smoothed_loss(scores, tokens, spread(weight)), composed, 3 * drawn(6, 3, BINS))
 
 
 def test_a_loss_past_what_a_probability_can_say_is_large_and_finite() -> None:
     scores = torch.zeros(1, 1, BINS)
     scores[..., 900] = 500.0
-    loss = smoothed_loss(scores.requires_grad_(), torch.tensor([[3]]), gaussian(3.0))
+    loss = smoothed_loss(scores.requires_grad_(), torch.tensor([[3]]), spread(gaussian(3.0)))
     loss.sum().backward()
     assert 80 < loss.item() < 100
     assert scores.grad is not None

@@ -10,6 +10,7 @@ import torch
 from opengato.agent.agent import Agent
 from opengato.agent.laid import Targets, WordTargets
 from opengato.agent.model import Model
+from opengato.agent.smoothing import first_bin
 from opengato.agent.values import BINS
 from opengato.training.arrays import TaskArrays
 from opengato.training.mixture import Mixture, MixtureConfig
@@ -67,9 +68,9 @@ def _entropy(tokens_n: torch.Tensor, smooth: torch.Tensor | None) -> float:
     if smooth is None:
         counts = tokens_n.bincount().double()
     else:
-        reach = len(smooth) // 2
-        near = (tokens_n[:, None].cpu() + torch.arange(-reach, reach + 1)).clamp(0, BINS - 1)
-        weight = smooth.cpu().double().expand(len(tokens_n), -1)
+        tokens_n, size = tokens_n.cpu(), smooth.shape[1]
+        near = first_bin(tokens_n, size)[:, None] + torch.arange(size)
+        weight = smooth.cpu().double()[tokens_n]
         counts = torch.zeros(BINS, dtype=torch.float64).index_add(0, near.flatten(), weight.flatten())
     share = counts[counts > 0] / counts.sum()
     return float(-(share * share.log()).sum())
