@@ -1,9 +1,9 @@
 """Attention: what a position may look at, and looking at it.
 
 A short window is one product with a mask. In a long one most pairs of positions are hidden from each other (what comes
-later, other segments, timesteps beyond a row's horizon), and on a CPU the time goes into pairs. So there a row that may
-look at all before it takes PyTorch's fused causal kernel, and any other row is worked off in bands of queries with only
-the keys that one of them may see.
+later, other segments, timesteps beyond a row's horizon), and on a CPU the time goes into pairs. So there a row is
+worked off in bands of queries with only the keys that one of them may see; but in bf16 one that may look at all before
+it takes PyTorch's fused causal kernel.
 
 Shapes: B rows, L positions, H heads, K head size, C queries of a band, S keys of a band.
 """
@@ -38,13 +38,15 @@ class Band:
 
     Args:
         keys: a slice, or int64 [S] where what is seen has gaps.
-        bias: float [C, S], 0 where a key is seen; None where all are.
+        some: the keys, of these, that not all queries see.
+        bias: float [C, keys of `some`], 0 where a key is seen.
     """
 
     first: int
     last: int
     keys: slice | torch.Tensor
-    bias: torch.Tensor | None
+    some: slice
+    bias: torch.Tensor
 
 
 class Sight:
@@ -58,12 +60,14 @@ class Sight:
     def __init__(self, mask_BLL: torch.Tensor, dtype: torch.dtype) -> None:
         looking, length = mask_BLL.shape[1:]
         self.dense: torch.Tensor | None = None
-        if looking < length or length < LONG or mask_BLL.device.type != "cpu" or dtype != torch.bfloat16:
+        if looking < length or length < LONG or mask_BLL.device.type != "cpu":
             self.dense = _bias(mask_BLL, dtype)[:, None]
             return
         causal = torch.ones(length, length, dtype=torch.bool).tril()
-        plain = (mask_BLL == causal).all(2).all(1).tolist()
-        self.rows = [None if whole else _bands(mask, dtype) for whole, mask in zip(plain, mask_BLL, strict=True)]
+        fused = (mask_BLL == causal).all(2).all(1) & (dtype == torch.bfloat16)
+        self.rows = [
+            None if whole else _bands(mask, dtype) for whole, mask in zip(fused.tolist(), mask_BLL, strict=True)
+        ]
 
     def attend(self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         """[B, H, L, K] each to what each position sees, [B, L, H·K]."""
@@ -123,8 +127,7 @@ def _forward(
     q, shares = q * q.shape[-1] ** -0.5, []
     for band in bands:
         score = torch.bmm(q[:, band.first : band.last], k[:, band.keys].transpose(1, 2))
-        if band.bias is not None:
-            score += band.bias
+        score[..., band.some] += band.bias
         share = score.softmax(-1)
         out[:, band.first : band.last] = torch.bmm(share, v[:, band.keys])
         shares.append(share)
@@ -152,16 +155,19 @@ def _bands(mask_LL: torch.Tensor, dtype: torch.dtype) -> list[Band]:
     made = []
     for first in range(0, len(mask_LL), BAND):
         last = min(first + BAND, len(mask_LL))
-        some = mask_LL[first:last].any(0).nonzero().flatten()
-        keys: slice | torch.Tensor = some
+        seen = mask_LL[first:last].any(0).nonzero().flatten()
         # What sees nothing is padding; it may look anywhere, as long as it is the same for every block.
-        if not len(some):
-            keys = slice(first, last)
-        elif len(some) == some[-1] - some[0] + 1:
-            keys = slice(int(some[0]), int(some[-1]) + 1)
-        mask = mask_LL[first:last, keys]
-        made.append(Band(first, last, keys, None if mask.all() else _bias(mask, dtype)))
+        run = _run(seen) if len(seen) else slice(first, last)
+        keys = seen if 0 < len(seen) < run.stop - run.start else run
+        hidden = ~mask_LL[first:last, keys]
+        some = _run(hidden.any(0).nonzero().flatten())
+        made.append(Band(first, last, keys, some, _bias(~hidden[:, some], dtype)))
     return made
+
+
+def _run(places: torch.Tensor) -> slice:
+    """From the first of these places to the last."""
+    return slice(int(places[0]), int(places[-1]) + 1) if len(places) else slice(0, 0)
 
 
 def _bias(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -1,9 +1,9 @@
-"""Steps of a block with their gradients written out: norm, gated layer, rotary turn.
+"""Steps of a block with their gradients written out: norm, gated layer, queries and keys turned by their places.
 
 Each is a handful of passes over what a position holds, and on a CPU an update is made of such passes: these are fewer
 than autograd makes, and of halves and heads that lie together.
 
-Shapes: L positions, D width, F width of the gated layer, K head size.
+Shapes: B rows, L positions, D width, F width of the gated layer, H heads, K head size.
 """
 
 from __future__ import annotations
@@ -61,56 +61,88 @@ class _Norm(torch.autograd.Function):
         return d_x, each.flatten(0, -2).sum(0), None, None
 
 
-def gated(up: torch.Tensor) -> torch.Tensor:
-    """GELU of the first half times the second (Shazeer 2020): float [L, 2F] to [L, F]."""
-    if not _by_hand(up):
-        gate, value = up.chunk(2, -1)
+def gated(x_LD: torch.Tensor, up: nn.Module) -> torch.Tensor:
+    """GELU of the first half of what a layer without bias gives, times the second (Shazeer 2020): [L, D] to [L, F]."""
+    if not _by_hand(x_LD) or type(up) is not nn.Linear:  # adapters stand in for the layer in LoRA
+        gate, value = up(x_LD).chunk(2, -1)
         return F.gelu(gate) * value
-    return _Gated.apply(up)  # type: ignore[no-any-return, no-untyped-call]
+    return _Gated.apply(x_LD, up.weight.to(x_LD.dtype))  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Gated(torch.autograd.Function):
+    """Each half is a product of its own and lies together: halves of one would have to be copied before a GELU, which
+    is four times slower on what does not, and their gradients joined."""
+
     @staticmethod
-    def forward(ctx: Any, up: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(up)
-        gate, value = up.chunk(2, -1)
-        return F.gelu(gate.contiguous()) * value  # GELU of what does not lie together takes four times as long
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        gate, value = (x @ half.t() for half in weight.chunk(2))
+        ctx.save_for_backward(x, weight, gate, value)
+        return F.gelu(gate).mul_(value)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        (gradient,), (up,) = gradients, ctx.saved_tensors
-        gate, value = up.chunk(2, -1)
-        gate = gate.contiguous()
-        return torch.cat([torch.ops.aten.gelu_backward(gradient * value, gate), gradient * F.gelu(gate)], -1)
+        (gradient,), (x, weight, gate, value) = gradients, ctx.saved_tensors
+        d_gate = torch.ops.aten.gelu_backward(gradient * value, gate).flatten(0, -2)
+        d_value = F.gelu(gate).mul_(gradient).flatten(0, -2)
+        (w_gate, w_value), rows = weight.chunk(2), x.flatten(0, -2)
+        d_weight = torch.empty_like(weight)
+        for d_half, to in zip((d_gate, d_value), d_weight.chunk(2), strict=True):
+            torch.mm(d_half.t(), rows, out=to)
+        return (d_gate @ w_gate).addmm_(d_value, w_value).view_as(x), d_weight
 
 
-def turn(x: torch.Tensor, angles: Angles) -> torch.Tensor:
+def turn(x: torch.Tensor, angles: Angles, back: bool = False, out: torch.Tensor | None = None) -> torch.Tensor:
     """Turn pairs of channels, float [L, K], by an angle that grows with the position: cosines and sines, [L, K] each.
 
-    A pair is a channel of the first half and its counterpart in the second; both have the same angle.
+    A pair is a channel of the first half and its counterpart in the second; both have the same angle. Halves change
+    places by a product with a constant matrix, which is faster than cutting and joining.
+
+    Args:
+        back: turn the other way, as gradients are.
+        out: to be filled.
     """
-    if not _by_hand(x):
-        return _turned(x, *angles)
-    return _Turn.apply(x, *angles)  # type: ignore[no-any-return, no-untyped-call]
+    cos, sin = angles
+    swapped = x @ _quarter(x.shape[-1], x.dtype, x.device)
+    return torch.addcmul(x * cos, swapped, sin, value=-1 if back else 1, out=out)
 
 
-class _Turn(torch.autograd.Function):
-    """The gradient is turned back."""
+def split(x_BLI: torch.Tensor, heads: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Queries, keys and values out of one product, float [B, L, 3·H·K]: views, [B, H, L, K] each."""
+    q, k, v = x_BLI.unflatten(-1, (3, heads, -1)).permute(2, 0, 3, 1, 4)
+    return q, k, v
+
+
+def split_turned(x_BLI: torch.Tensor, heads: int, angles: Angles) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """The same, queries and keys turned."""
+    if not _by_hand(x_BLI):
+        q, k, v = split(x_BLI, heads)
+        return turn(q, angles), turn(k, angles), v
+    return _SplitTurned.apply(x_BLI, heads, *angles)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _SplitTurned(torch.autograd.Function):
+    """Each gradient goes straight to its place in that of the product; autograd would join the three and copy them into
+    this order."""
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(cos, sin)
-        return _turned(x.contiguous(), cos, sin)  # heads among each other are slow to multiply
+    def forward(
+        ctx: Any, x: torch.Tensor, heads: int, *angles: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        ctx.save_for_backward(*angles)
+        cos, sin = angles
+        q, k, v = (each.contiguous() for each in split(x, heads))  # heads among each other are slow to multiply
+        return turn(q, (cos, sin)), turn(k, (cos, sin)), v
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
-        cos, sin = ctx.saved_tensors
-        return _turned(gradients[0].contiguous(), cos, sin, -1), None, None
-
-
-def _turned(x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, sign: int = 1) -> torch.Tensor:
-    """Halves change places by a product with a constant matrix, which is faster than cutting and joining."""
-    return torch.addcmul(x * cos, x @ _quarter(x.shape[-1], x.dtype, x.device), sin, value=sign)
+        (d_q, d_k, d_v), (cos, sin) = (each.contiguous() for each in gradients), ctx.saved_tensors
+        b, heads, length, size = d_v.shape
+        d_x = d_v.new_empty(b, length, 3 * heads * size)
+        to_q, to_k, to_v = split(d_x, heads)
+        turn(d_q, (cos, sin), back=True, out=to_q)
+        turn(d_k, (cos, sin), back=True, out=to_k)
+        to_v.copy_(d_v)
+        return d_x, None, None, None
 
 
 @cache

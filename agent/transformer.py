@@ -14,7 +14,7 @@ from torch.utils.checkpoint import checkpoint
 from opengato.agent.attention import Sight
 from opengato.agent.config import ModelConfig
 from opengato.agent.device import product_type
-from opengato.agent.kernels import Angles, Norm, gated, turn
+from opengato.agent.kernels import Angles, Norm, gated, split, split_turned
 
 ROTARY_BASE = 10_000.0
 
@@ -53,21 +53,18 @@ class Block(nn.Module):
 
     def queries_keys_values(self, x_BLD: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Not yet rotated [B, H, L, K] each, so that a cache can give its entries new positions."""
-        b, length, _ = x_BLD.shape
-        q, k, v = self.qkv(self.norm1(x_BLD)).view(b, length, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
-        return q, k, v
+        return split(self.qkv(self.norm1(x_BLD)), self.heads)
 
     def finish(self, x_BLD: torch.Tensor, seen_BLI: torch.Tensor) -> torch.Tensor:
         """Merge what was seen, and feed forward."""
         x_BLD = self._skip(x_BLD, self.merge(seen_BLI))
-        return self._skip(x_BLD, self.down(gated(self.up(self.norm2(x_BLD)))))
+        return self._skip(x_BLD, self.down(gated(self.norm2(x_BLD), self.up)))
 
     def forward(
         self, x_BLD: torch.Tensor, angles: Angles, sight: Sight, read_BN: torch.Tensor | None = None
     ) -> torch.Tensor:
         """float [B, L, D], or [B, N, D] where only some positions are read (`sight` is then theirs)."""
-        q, k, v = self.queries_keys_values(x_BLD)
-        q, k = turn(q, angles), turn(k, angles)
+        q, k, v = split_turned(self.qkv(self.norm1(x_BLD)), self.heads, angles)
         if read_BN is not None:
             q = q.gather(2, read_BN[:, None, :, None].expand(-1, q.shape[1], -1, q.shape[3]))
             x_BLD = x_BLD.gather(1, read_BN[..., None].expand(-1, -1, x_BLD.shape[2]))

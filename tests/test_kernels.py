@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
-from opengato.agent.kernels import Norm, gated, turn
+from opengato.agent.kernels import Norm, gated, split_turned, turn
 from opengato.agent.smoothing import gaussian, smoothed_loss, spread
 from opengato.agent.transformer import rotary
 from opengato.agent.values import BINS
@@ -49,11 +50,20 @@ def test_norm_gives_the_type_that_is_multiplied() -> None:
 
 
 def test_gated() -> None:
-    def composed(up: torch.Tensor) -> torch.Tensor:
-        gate, value = up.chunk(2, -1)
+    up = nn.Linear(6, 10, bias=False).double()
+
+    def composed(x: torch.Tensor) -> torch.Tensor:
+        gate, value = up(x).chunk(2, -1)
         return F.gelu(gate) * value
 
-    alike(gated, composed, drawn(3, 7, 10))
+    gradients = []
+    for function in (lambda x: gated(x, up), composed):
+        up.weight.grad = None
+        alike(function, composed, drawn(3, 7, 6))
+        up.weight.grad = None
+        function(drawn(3, 7, 6).double()).square().sum().backward()
+        gradients.append(up.weight.grad)
+    torch.testing.assert_close(*gradients)
 
 
 @pytest.mark.parametrize("rows", [1, 3])
@@ -66,8 +76,12 @@ def test_turn(rows: int) -> None:
         cos, sin = (each[..., :4] for each in angles)
         return torch.cat([a * cos - b * sin, b * cos + a * sin], -1)
 
+    def by_parts(x: torch.Tensor) -> torch.Tensor:
+        q, k, v = x.view(3, 5, 3, 2, 8).permute(2, 0, 3, 1, 4)
+        return torch.stack([composed(q), composed(k), v])
+
     alike(lambda x: turn(x, angles), composed, drawn(3, 2, 5, 8))
-    alike(lambda x: turn(x.transpose(1, 2), angles), lambda x: composed(x.transpose(1, 2)), drawn(3, 5, 2, 8))
+    alike(lambda x: torch.stack(split_turned(x, 2, angles)), by_parts, drawn(3, 5, 48))
 
 
 @pytest.mark.parametrize("sigma", [0.0, 3.0, 16.0])
