@@ -109,6 +109,8 @@ _PAPER = ModelConfig(
 
 # Block counts, widths and head sizes of the last three: Gato, table 5.
 PRESETS: dict[str, ModelConfig] = {
+    "pico": ModelConfig(blocks=2, heads=2, width=64, feedforward=256),
+    "micro": ModelConfig(blocks=3, heads=4, width=128, feedforward=512),
     "nano": ModelConfig(),
     "small": ModelConfig(blocks=6, heads=8, width=256, feedforward=1024),
     "mini": ModelConfig(

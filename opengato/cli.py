@@ -65,6 +65,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.evaluation.fewshot:run",
         "learn a task from 1, 3, 10, … demonstrations, beside other learners",
     ),
+    "scaling": (
+        "opengato.evaluation.scaling:ScalingConfig",
+        "opengato.evaluation.scaling:run",
+        "scores over positions seen, for models of several sizes",
+    ),
     "prompts": (
         "opengato.evaluation.prompt_study:PromptsConfig",
         "opengato.evaluation.prompt_study:run",

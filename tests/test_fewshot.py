@@ -118,9 +118,13 @@ def test_the_report_has_a_mean_over_what_every_task_has() -> None:
         {"method": "nearest", "demonstrations": 1, "score": 50.0, "interval": [40.0, 60.0]},
     ]
     other = [{"method": "scratch", "demonstrations": 1, "score": 20.0, "interval": [12.0, 28.0]}]
-    assert _mean([one, other]) == [{"method": "scratch", "demonstrations": 1, "score": 60.0, "interval": [55.0, 65.0]}]
+    assert _mean([one, other], "method", "demonstrations") == [
+        {"method": "scratch", "demonstrations": 1, "score": 60.0, "interval": [55.0, 65.0]}
+    ]
     single = [{**other[0], "interval": None}]
-    assert [(row["score"], row["interval"]) for row in _mean([one, single])] == [(60.0, None)]
+    assert [(row["score"], row["interval"]) for row in _mean([one, single], "method", "demonstrations")] == [
+        (60.0, None)
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""What a report shows beside its results, where the folder holds it: the robustness sheet, few-shot curves."""
+"""What a report shows beside its results, where the folder holds it: the robustness sheet, few-shot and scaling
+curves."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ def studies(out: Path) -> list[dict[str, Any]]:
     makers: Sequence[tuple[str, Callable[[list[Row]], dict[str, Any]]]] = (
         ("robustness.json", _robustness),
         ("fewshot.json", _fewshot),
+        ("scaling.json", _scaling),
     )
     found = []
     for name, make in makers:
@@ -52,7 +54,7 @@ def _fewshot(rows: list[Row]) -> dict[str, Any]:
     tasks = _by(rows, "task")
     charts: dict[str, Sequence[Row]] = dict(tasks)
     if len(tasks) > 1:
-        charts = {f"mean of {len(tasks)} tasks": _mean(list(tasks.values())), **charts}
+        charts = {_mean_of(tasks): _mean(list(tasks.values()), "method", "demonstrations"), **charts}
     panels = [_panel(name, of, "demonstrations", "method", colours) for name, of in charts.items() if of]
     bodies = [{"name": "Score over demonstrations", "note": _rollouts(rows), "panels": panels}]
     text = (
@@ -62,12 +64,38 @@ def _fewshot(rows: list[Row]) -> dict[str, Any]:
     return {"id": "fewshot", "title": "Few-shot curves", "text": text, "legend": colours, "bodies": bodies}
 
 
-def _mean(tasks: Sequence[Sequence[Row]]) -> list[Row]:
-    """Per method and number of demonstrations that every task has, the mean of the tasks' scores, each at most 100 as
-    in a scorecard. The interval is that of the rollouts on these tasks, from half-widths added in quadrature."""
+def _scaling(rows: list[Row]) -> dict[str, Any]:
+    rows = sorted(rows, key=lambda row: row["parameters"])
+    rows = [{**row, "size": f"{row['model']}, {row['parameters'] / 1e6:.1f} M"} for row in rows]
+    parameters = {row["size"]: row["parameters"] for row in rows}
+    colours = hues(list(parameters))
+    tasks = _by(rows, "task")
+    means = _mean(list(tasks.values()), "size", "positions")
+    most = max(row["positions"] for row in rows)
+    ends = [{**row, "parameters": parameters[row["size"]], "all": "all"} for row in means if row["positions"] == most]
+    panels = [
+        _panel(_mean_of(tasks), means, "positions", "size", colours),
+        _panel("at the end, over parameters", ends, "parameters", "all", hues(["all"])),
+        *(_panel(name, of, "positions", "size", colours) for name, of in tasks.items()),
+    ]
+    bodies = [{"name": "Score over positions seen", "note": _rollouts(rows), "panels": panels}]
+    text = (
+        "Models of several sizes, trained on the same demonstrations and playing the same tasks at the same moments of "
+        "their training."
+    )
+    return {"id": "scaling", "title": "Scaling", "text": text, "legend": colours, "bodies": bodies}
+
+
+def _mean_of(tasks: dict[str, list[Row]]) -> str:
+    return f"mean of {len(tasks)} tasks"
+
+
+def _mean(tasks: Sequence[Sequence[Row]], curve: str, along: str) -> list[Row]:
+    """Per curve and level that every task has, the mean of the tasks' scores, each at most 100 as in a scorecard. The
+    interval is that of the rollouts on these tasks, from half-widths added in quadrature."""
     found = []
-    for method, count in dict.fromkeys((row["method"], row["demonstrations"]) for row in tasks[0]):
-        picked = [next((r for r in of if (r["method"], r["demonstrations"]) == (method, count)), None) for of in tasks]
+    for key in dict.fromkeys((row[curve], row[along]) for row in tasks[0]):
+        picked = [next((row for row in of if (row[curve], row[along]) == key), None) for of in tasks]
         there = [row for row in picked if row is not None]
         if len(there) < len(tasks):
             continue
@@ -77,7 +105,7 @@ def _mean(tasks: Sequence[Sequence[Row]]) -> list[Row]:
         if all(ends):
             half = math.hypot(*((high - low) / 2 for low, high in ends)) / len(there)
             interval = [middle - half, middle + half]
-        found.append({"method": method, "demonstrations": count, "score": middle, "interval": interval})
+        found.append({curve: key[0], along: key[1], "score": middle, "interval": interval})
     return found
 
 
