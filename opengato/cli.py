@@ -129,9 +129,10 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code: 0, 2 for what a user can mend, 130 after Ctrl-C."""
-    # Threads that wait should sleep, for on a busy machine those that spin take the processor from those that compute;
-    # but not at once: training waits some thousand times a step, and waking up each time made it a third slower.
-    os.environ.setdefault("GOMP_SPINCOUNT", "100000")
+    # Threads that wait should sleep soon: where another process wants the processor, those that spin keep it from the
+    # one they wait for, and an update takes ten times as long. But not at once, for training waits some thousand times
+    # a step: that would make it a third slower where nothing else runs (`docs/log.md`).
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     # Training meets some thousand shapes of matrix products; with room for all, none is compiled twice.
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384")
     words = list(sys.argv[1:] if arguments is None else arguments)

@@ -10,6 +10,7 @@ from pathlib import Path
 # Before any simulator is imported: the tests must pass where no GL library exists, so none may be used here.
 os.environ.setdefault("MUJOCO_GL", "disabled")
 os.environ.setdefault("OMP_NUM_THREADS", "2")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as in `opengato.cli`: or a busy machine takes ten times as long
 os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 import pytest
