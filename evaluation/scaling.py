@@ -36,7 +36,7 @@ class ScalingConfig:
     """The study.
 
     Args:
-        tasks: ids and patterns; held-out tasks are left out always.
+        tasks: ids and patterns; held-out tasks are left out always, and of a pattern those without demonstrations.
         models: presets.
         positions: seen by a model when it is evaluated; after the most of them its training ends.
         rows: sequences a batch, each as long as the model's window.
@@ -193,7 +193,11 @@ def run(config: ScalingConfig, as_json: bool) -> Any:
     from opengato.training.episodes import dataset_path
 
     registry.load_plugins(config.plugins)
-    cards = [card for card in registry.find(config.tasks) if dataset_path(config.data_dir, card.id).is_dir()]
+    cards = [
+        card
+        for card in registry.find(config.tasks)
+        if card.id in config.tasks or dataset_path(config.data_dir, card.id).is_dir()  # of a pattern what was collected
+    ]
     if config.threads:
         torch.set_num_threads(config.threads)
     with contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext():
