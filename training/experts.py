@@ -1,7 +1,8 @@
 """Training small expert policies by reinforcement learning, for any task with vector observations and Box actions.
 
 The learner is SAC (Haarnoja et al. 2018) of the library `sbx` (extra `experts`), on the task as it is registered.
-Only the deterministic actor is kept: a tanh MLP that numpy runs (`opengato.envs.control.policy.MlpPolicy`).
+Only the deterministic actor is kept: a tanh MLP that numpy runs (`opengato.envs.experts.policy.MlpPolicy`). What its
+observations are normalised by disappears into its first layer.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.control.policy import MlpPolicy, flatten
+from opengato.envs.experts.policy import MlpPolicy, flatten
 from opengato.errors import OpengatoError, SpaceError
 from opengato.tasks import registry
 
@@ -45,6 +46,7 @@ class Config:
         width: units of each of the two hidden layers of actor and critics.
         learning_rate: of actor, critics and temperature.
         gamma: discount a decision.
+        normalise: observations by their running mean and deviation.
         effort: weight of the penalty on the mean squared action, a step; keeps the actor off the bounds.
         change: weight of the penalty on the mean squared change of the action, a decision; makes the actor smooth.
         evaluate_every: decisions between evaluations; the best policy so far is what `out` holds.
@@ -68,6 +70,7 @@ class Config:
     width: int = 256
     learning_rate: float = 7e-4
     gamma: float = 0.99
+    normalise: bool = True
     effort: float = 0.05
     change: float = 0.0
     evaluate_every: int = 5_000
@@ -179,10 +182,30 @@ def score(env: gymnasium.Env[Any, Any], policy: MlpPolicy, episodes: int) -> dic
 
 
 def actor_policy(model: Any, env: Decisions, facts: dict[str, Any]) -> MlpPolicy:
-    """The deterministic part of a SAC model of `sbx`: two hidden layers and the mean, without the spread."""
+    """The deterministic part of a SAC model of `sbx`: two hidden layers and the mean, without the spread.
+
+    (x - mean) / deviation @ weight + bias is itself a layer on x.
+    """
     layers = [model.policy.actor_state.params["params"][name] for name in ("Dense_0", "Dense_1", "Dense_2")]
-    weights, biases = [layer["kernel"] for layer in layers], [layer["bias"] for layer in layers]
+    weights = [np.asarray(layer["kernel"], np.float64) for layer in layers]
+    biases = [np.asarray(layer["bias"], np.float64) for layer in layers]
+    scales = model.get_vec_normalize_env()
+    if scales.norm_obs:
+        weights[0] = weights[0] / np.sqrt(scales.obs_rms.var + scales.epsilon)[:, None]
+        biases[0] = biases[0] - scales.obs_rms.mean @ weights[0]
     return MlpPolicy(weights, biases, env.low, env.high, facts)
+
+
+def vector_of_one(env: Decisions, config: Config, saved: Path | None = None) -> Any:
+    """`env` as `sbx` takes it, observations normalised where `config` says so; by statistics from `saved`, if any."""
+    from stable_baselines3.common.monitor import Monitor
+    from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
+
+    alone = DummyVecEnv([lambda: Monitor(env)])
+    if saved is not None:
+        return VecNormalize.load(str(saved), alone)
+    # Without bounds on what is normalised: a layer of the shipped policy could not have them.
+    return VecNormalize(alone, norm_obs=config.normalise, norm_reward=False, clip_obs=float("inf"))
 
 
 def build_model(config: Config, env: Decisions) -> Any:
@@ -210,18 +233,19 @@ def build_model(config: Config, env: Decisions) -> Any:
         path = config.out / "checkpoint.zip"
         if not path.is_file():
             raise OpengatoError(f"no checkpoint in {str(config.out)!r}. Next: train without resume=true")
-        model = sbx.SAC.load(path, env=env, **settings)
+        model = sbx.SAC.load(path, env=vector_of_one(env, config, config.out / "scales.pkl"), **settings)
         model.load_replay_buffer(config.out / "replay.pkl")
         return model
     if config.warm is not None:
         checkpoint = str(config.warm / "checkpoint.zip")
-        model = sbx.SAC.load(checkpoint, env=env, **{**settings, "gradient_steps": 0, "learning_starts": 0})
+        scaled = vector_of_one(env, config, config.warm / "scales.pkl")
+        model = sbx.SAC.load(checkpoint, env=scaled, **{**settings, "gradient_steps": 0, "learning_starts": 0})
         model.learn(config.start_steps)
         model.gradient_steps = updates
         return model
     return sbx.SAC(
         "MlpPolicy",
-        env,
+        vector_of_one(env, config),
         buffer_size=max(config.steps, 10_000),
         learning_starts=config.start_steps,
         train_freq=ROUND,
@@ -264,6 +288,7 @@ def train(config: Config) -> dict[str, Any]:
             policy.save(path.with_suffix(".safetensors"))
         card_path.write_text(json.dumps(card, indent=2) + "\n")
         model.save(config.out / "checkpoint.zip")
+        model.get_vec_normalize_env().save(str(config.out / "scales.pkl"))
         model.save_replay_buffer(config.out / "replay.pkl")
     card["score"] = score(judge, MlpPolicy.load(path.with_suffix(".safetensors")), config.score_episodes)
     card_path.write_text(json.dumps(card, indent=2) + "\n")

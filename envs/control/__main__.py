@@ -9,12 +9,7 @@ from typing import Any
 
 from dm_control import suite
 
-from opengato.envs.control.suite import ControlEnv
-
-
-def name_of(domain: str, task: str) -> str:
-    """`ball_in_cup`, `catch` → `ball-in-cup-catch`."""
-    return f"{domain}-{task}".lower().replace("_", "-")
+from opengato.envs.control.suite import ControlEnv, name_of
 
 
 def describe(domain: str, task: str) -> dict[str, Any] | None:

@@ -7,7 +7,7 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from opengato.envs.control.expert import ControlExpert
+from opengato.envs.experts.expert import Expert
 from opengato.envs.planning.regulator import Regulator
 
 
@@ -72,7 +72,7 @@ class SwingUpAndHold(Regulator):
 
     def reset(self, env: Any) -> None:
         super().reset(env)
-        self._policy = ControlExpert(task="cartpole-swingup")
+        self._policy = Expert(task="control/cartpole-swingup")
         self._policy.reset(env)
 
     def act(self, observation: Any) -> np.ndarray:

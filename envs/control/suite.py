@@ -24,6 +24,11 @@ PICTURE = 64  # pixels along a side of what is seen
 Observation = dict[str, np.ndarray]
 
 
+def name_of(domain: str, task: str) -> str:
+    """`ball_in_cup`, `catch` → `ball-in-cup-catch`."""
+    return f"{domain}-{task}".lower().replace("_", "-")
+
+
 class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
     """A suite task: joint positions, velocities and what else dm_control observes, under dm_control's own keys.
 
@@ -55,7 +60,8 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         self._suite = suite.load(domain, task, task_kwargs={"random": self._draws})
         if not np.isfinite(self._suite._step_limit):  # the suite's lqr never ends
             self._suite._step_limit = CONTROL_STEPS
-        self.name = f"{domain}-{task}"
+        # The trained policy that shows it, where there is one.
+        self.expert = f"control/{name_of(domain, task)}"
         self.action_repeat = action_repeat
         self.render_mode = render_mode
         rate_hz = 1.0 / (self._suite.control_timestep() * action_repeat)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from pathlib import Path
 
 import gymnasium
 
-from opengato.envs.mujoco_gym.env import MujocoGym
-
-
-def name_of(id: str) -> str:
-    """`HalfCheetah-v5` → `half-cheetah`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", id.split("-v")[0]).lower()
+from opengato.envs.mujoco_gym.env import MujocoGym, name_of
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import gymnasium
@@ -13,6 +14,11 @@ from opengato.envs.planning.mujoco_state import put_back, take
 RENDER_SIZE = (240, 320)
 
 Observation = dict[str, np.ndarray]
+
+
+def name_of(id: str) -> str:
+    """`HalfCheetah-v5` → `half-cheetah`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", id.split("-v")[0]).lower()
 
 
 def _make(id: str, kwargs: dict[str, Any]) -> Any:
@@ -37,7 +43,9 @@ class MujocoGym(gymnasium.Env[Observation, np.ndarray]):
     def __init__(self, id: str, render_mode: str | None = None, **kwargs: Any) -> None:
         self._body = _make(id, kwargs)
         self._most = gymnasium.spec(id).max_episode_steps or 1000
-        self.name, self.render_mode = id, render_mode
+        self.render_mode = render_mode
+        # The trained policy that shows it, where there is one.
+        self.expert = f"mujoco/{name_of(id)}"
         self.metadata = {**self.metadata, "render_fps": round(1 / self._body.dt)}
         state, act = self._body.observation_space, self._body.action_space
         self.observation_space = spaces.Dict(  # type: ignore[assignment]

@@ -12,7 +12,8 @@ from opengato.tasks.worlds import published, world
 HELD_OUT = ("cartpole-swingup", "cartpole-swingup-sparse")
 # Those with a trained policy in assets/experts.
 TRAINED = (
-    "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk", "cheetah-run",
+    "ball-in-cup-catch", "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk",
+    "cheetah-run",
 )  # fmt: skip
 # Those that textbook control does. The others are shown by a planner on the simulator.
 REGULATOR = "opengato.envs.planning.regulator:Regulator"
@@ -27,7 +28,7 @@ SCRIPTED = {
     "point-mass-hard": SCRIPTS + "PointMass",
     "reacher-hard": SCRIPTS + "Reaching",
 }
-EXPERT = "opengato.envs.control.expert:ControlExpert"
+EXPERT = "opengato.envs.experts.expert:Expert"
 PLANNER = "opengato.envs.planning.predictive:PredictiveControl"
 # Beyond what a planner of some hundred futures a second can show.
 TOO_HARD = (

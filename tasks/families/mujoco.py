@@ -1,5 +1,5 @@
-"""Gymnasium's MuJoCo bodies: what balances is shown by a regulator, what swims by a script, the others by a planner on
-the simulator.
+"""Gymnasium's MuJoCo bodies: what runs is shown by policies trained here, what balances by a regulator, what swims by a
+script, the others by a planner on the simulator.
 """
 
 from __future__ import annotations
@@ -24,8 +24,12 @@ BODIES = {
     "swimmer": ("swim forward as fast as you can", "a chain of three links in a viscous plane", "swimmer"),
     "walker2d": ("walk forward without falling", "a planar biped with six joints", "walker"),
 }
+# Those with a trained policy in assets/experts.
+TRAINED = ("half-cheetah", "hopper", "walker2d")
+EXPERT = "opengato.envs.experts.expert:Expert"
 REGULATOR = "opengato.envs.planning.regulator:Regulator"
-SCRIPTED = {
+SHOWN_BY = {
+    **dict.fromkeys(TRAINED, EXPERT),
     "inverted-double-pendulum": REGULATOR,
     "inverted-pendulum": REGULATOR,
     "swimmer": "opengato.envs.mujoco_gym.scripts:Swimming",
@@ -50,6 +54,6 @@ for _name, _facts in world("mujoco").items():
         embodiment=_body,
         tags=("state", "origin-state", "locomotion" if "forward" in _instruction else "classic"),
         rate_hz=_facts["rate_hz"],
-        demonstrator=SCRIPTED.get(_name, None if _name in TOO_HARD else PLANNER),
+        demonstrator=SHOWN_BY.get(_name, None if _name in TOO_HARD else PLANNER),
         published={"source": "JAT", **{k: _jat[f"mujoco-{_theirs}"][k] for k in ("expert", "random")}},
     )(partial(make_body, _facts["id"]))

@@ -1,4 +1,4 @@
-"""The demonstrator of the control tasks: a small trained policy that ships with the package."""
+"""The demonstrator of tasks with a policy of their own: a small trained one that ships with the package."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 from .policy import MlpPolicy
 
 
-class ControlExpert:
+class Expert:
     """Plays the policy that was trained for the environment it is reset with: a plain function of the observation, or
-    of the state behind it where the observation is a picture.
+    of the `state` behind it where the environment sees by `pixels`.
 
     Args:
-        path: a policy file to play on any environment; None for the one that ships for the task.
-        task: whose policy; None for the environment's own.
+        path: a policy file to play on any environment; None for one that ships.
+        task: whose policy ships, e.g. "control/walker-walk"; None for what the environment says in its `expert`.
     """
 
     def __init__(self, path: Path | None = None, task: str | None = None) -> None:
@@ -25,7 +25,7 @@ class ControlExpert:
         self.policy: MlpPolicy | None = None
 
     def reset(self, env: Any) -> None:
-        """Load the policy, by default `assets/experts/control/<task>.safetensors`.
+        """Load the policy, by default `assets/experts/<task>.safetensors`.
 
         Raises:
             OpengatoError: there is no such policy.
@@ -34,13 +34,11 @@ class ControlExpert:
         if self.path is not None:
             self.policy = MlpPolicy.load(self.path)
             return
-        shipped = files("opengato.assets").joinpath(
-            "experts", "control", f"{self.task or env.unwrapped.name}.safetensors"
-        )
-        with as_file(shipped) as path:
+        family, name = (self.task or env.unwrapped.expert).split("/")
+        with as_file(files("opengato.assets").joinpath("experts", family, f"{name}.safetensors")) as path:
             self.policy = MlpPolicy.load(path)
 
     def act(self, observation: Any) -> np.ndarray:
-        """float32 [nu] in [-1, 1]."""
+        """float32 [actions] in the action space's bounds."""
         assert self.policy is not None, "reset(env) comes first"
         return self.policy(observation if self._behind is None else self._behind.state)

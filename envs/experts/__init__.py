@@ -1,0 +1,1 @@
+"""Demonstrators that were trained: small policies of `assets/experts/`, in numpy."""
