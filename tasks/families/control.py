@@ -13,7 +13,7 @@ HELD_OUT = ("cartpole-swingup", "cartpole-swingup-sparse")
 # Those with a trained policy in assets/experts.
 TRAINED = (
     "ball-in-cup-catch", "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk",
-    "cheetah-run",
+    "cheetah-run", "finger-spin",
 )  # fmt: skip
 # Those that textbook control does. The others are shown by a planner on the simulator.
 REGULATOR = "opengato.envs.planning.regulator:Regulator"
