@@ -63,6 +63,24 @@ def test_one_seed_one_trajectory_and_reset_without_a_seed_goes_on() -> None:
     assert not np.array_equal(flatten(first.reset()[0]), flatten(a))
 
 
+@pytest.mark.parametrize("task", ["finger turn_hard", "cartpole two_poles", "lqr lqr_2_1", "walker run"])
+def test_looking_ahead_is_what_a_step_brings(task: str) -> None:
+    env = make(*task.split())
+    env.reset(seed=1)
+    rng = np.random.default_rng(0)
+    for step in range(500):
+        action = rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)
+        if step < 20 or step > 495:  # the start, and the end of the time
+            before = env.snapshot()
+            guess = env.look_ahead(action)
+            env.put_back(before)
+        else:
+            guess = None
+        _, reward, terminated, truncated, _ = env.step(action)
+        assert guess is None or guess == (pytest.approx(reward), terminated or truncated)
+    assert truncated
+
+
 def test_seen_by_the_camera_the_body_does_the_same() -> None:
     state, pixels = make("walker", "walk"), make("walker", "walk", pixels=True)
     seen = [env.reset(seed=3)[0] for env in (state, pixels)]

@@ -119,10 +119,12 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         terminated = ended and now.discount == 0.0
         return self._observe(now), float(total), terminated, ended and not terminated, {}
 
-    def _hold(self, action: np.ndarray) -> tuple[Any, float]:
+    def _native(self, action: np.ndarray) -> np.ndarray:
         clipped = np.clip(np.asarray(action, np.float64), -1.0, 1.0)
-        native = self._low + (clipped + 1.0) * 0.5 * (self._high - self._low)
-        total = 0.0
+        return self._low + (clipped + 1.0) * 0.5 * (self._high - self._low)
+
+    def _hold(self, action: np.ndarray) -> tuple[Any, float]:
+        native, total = self._native(action), 0.0
         for _ in range(self.action_repeat):
             now = self._suite.step(native)
             total += now.reward or 0.0
@@ -143,13 +145,23 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
         self._suite._step_count, self._suite._reset_next_step = count, False
 
     def look_ahead(self, action: np.ndarray) -> tuple[float, bool]:
-        """One step as `step` takes it: reward, and whether the episode ended. No picture is drawn. A step that breaks
-        the simulation costs as much as an episode can bring."""
+        """One step as `step` takes it: reward, and whether the episode ended. Nothing is observed, which would cost
+        more than the physics. A step that breaks the simulation costs as much as an episode can bring."""
+        native, total = self._native(action), 0.0
+        task, physics = self._suite.task, self.physics
         try:
-            now, total = self._hold(action)
+            for _ in range(self.action_repeat):
+                task.before_step(native, physics)
+                physics.step(self._suite._n_sub_steps)
+                task.after_step(physics)
+                total += task.get_reward(physics) or 0.0
+                self._suite._step_count += 1
+                out_of_time = self._suite._step_count >= self._suite._step_limit
+                if out_of_time or task.get_termination(physics) is not None:
+                    return total, True
         except PhysicsError:
             return -1000.0, True
-        return total, bool(now.last())
+        return total, False
 
     def render(self) -> np.ndarray:
         """uint8 [240, 320, 3]: the suite's own first camera, drawn without any GL library."""
