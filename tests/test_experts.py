@@ -58,7 +58,7 @@ def test_expert_reaches_the_bar(task: str) -> None:
 
 @pytest.mark.parametrize("task", IDS)
 def test_expert_files_are_small_and_say_how_they_were_made(task: str) -> None:
-    path = Path(__file__).parents[1] / "assets" / "experts" / f"{task}.safetensors"
+    path = FOLDER / f"{task}.safetensors"
     assert path.stat().st_size <= 2**20
     facts = MlpPolicy.load(path).facts
     assert facts["task"] == task
