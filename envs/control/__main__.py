@@ -9,6 +9,7 @@ from typing import Any
 
 from dm_control import suite
 
+from opengato.envs.control import added
 from opengato.envs.control.suite import ControlEnv, name_of
 
 
@@ -25,7 +26,7 @@ def describe(domain: str, task: str) -> dict[str, Any] | None:
 
 
 def main() -> None:
-    found = {name_of(*each): describe(*each) for each in suite.ALL_TASKS}
+    found = {name_of(*each): describe(*each) for each in (*suite.ALL_TASKS, *added.TASKS)}
     kept = {name: row for name, row in found.items() if row is not None}
     Path(sys.argv[1]).write_text(json.dumps(kept, indent=1) + "\n")
 

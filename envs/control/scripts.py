@@ -19,23 +19,54 @@ class PointMass(Regulator):
 
 
 class Reaching(Regulator):
-    """A two-link arm whose finger rests on the target: of the two poses that put it there, the nearer one."""
+    """A planar arm whose finger rests on the target: of the poses that put it there, the nearest.
+
+    With a third link there are poses without number: every bend of the joint in the middle, in steps of two degrees,
+    leaves an arm of two links. Where the joints cannot bend far enough they are pressed against their limits, which
+    give way a little.
+    """
+
+    PRESSED = 0.6  # rad beyond a limit, at most
 
     def __init__(self) -> None:
         super().__init__(price=0.03, damping=0.0)
 
     def goal(self, env: Any) -> np.ndarray:
-        """Shoulder and elbow, float64 [2], by the law of cosines."""
+        """Shoulder, then the bends of the other joints, float64 [2 or 3]."""
         model, data = env.simulation
-        upper, lower = (float(np.linalg.norm(model.body(name).pos)) for name in ("hand", "finger"))
+        links = [float(np.linalg.norm(model.body(model.jnt_bodyid[i]).pos)) for i in range(1, model.njnt)]
+        links.append(float(np.linalg.norm(model.body("finger").pos)))
         x, y = model.geom("target").pos[:2]
-        bend = np.arccos(np.clip((x * x + y * y - upper**2 - lower**2) / (2 * upper * lower), -1, 1))
+        away, limit = float(np.hypot(x, y)), float(model.jnt_range[-1, 1])
+        furthest = limit + self.PRESSED
+        grid = np.arange(-furthest, furthest, np.deg2rad(2)) if len(links) == 3 else np.zeros(1)
+        # Complex numbers are points of the plane. Up to the last joint, all is one link.
+        upper = links[0] + (links[1] * np.exp(1j * grid) if len(links) == 3 else 0)
+        cosine = (away**2 - abs(upper) ** 2 - links[-1] ** 2) / (2 * abs(upper) * links[-1])
+        bend = np.arccos(np.clip(cosine, -1, 1))
         poses = []
-        for elbow in (bend, -bend):
-            shoulder = np.arctan2(y, x) - np.arctan2(lower * np.sin(elbow), upper + lower * np.cos(elbow))
-            poses.append(np.array([shoulder, elbow]))
-        turns = [np.abs((pose - data.qpos + np.pi) % (2 * np.pi) - np.pi) for pose in poses]
-        return poses[int(np.argmin([turn.max() for turn in turns]))]
+        for side in (bend, -bend):  # the law of cosines does not say which
+            last = np.clip(side - grid + np.angle(upper), -furthest, furthest)
+            tip = upper + links[-1] * np.exp(1j * (grid + last))
+            shoulder = np.arctan2(y, x) - np.angle(tip)
+            turn = np.abs((shoulder - data.qpos[0] + np.pi) % (2 * np.pi) - np.pi)
+            bends = [grid, last] if len(links) == 3 else [last]
+            turns = [turn, *(np.abs(angle - at) for angle, at in zip(bends, data.qpos[1:], strict=True))]
+            beyond = np.maximum(np.abs([grid, last]) - limit, 0).sum(0)
+            costs = np.max(turns, 0) + abs(abs(tip) - away) / 1e-3 + 20 * beyond
+            poses += list(zip(costs, np.stack([shoulder, *bends], 1), strict=True))
+        return min(poses, key=lambda each: each[0])[1]
+
+
+class Spin:
+    """A pendulum that turns round and round: pushed the way it moves, as hard as its motor can."""
+
+    def reset(self, env: Any) -> None:
+        self.data = env.unwrapped.simulation[1]
+
+    def act(self, observation: Any) -> np.ndarray:
+        """float32 [1] in [-1, 1]."""
+        return np.array([np.sign(self.data.qvel[0]) or 1], np.float32)
 
 
 class SwingUp(Regulator):

@@ -1,4 +1,4 @@
-"""One task of the DeepMind Control Suite as a Gymnasium environment, seen by its state or by its camera."""
+"""One task on a body of the DeepMind Control Suite as a Gymnasium environment, seen by its state or by its camera."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dm_control import suite
 from dm_control.rl.control import PhysicsError
 from gymnasium import spaces
 
+from opengato.envs.control import added
 from opengato.envs.control.bodies import Bodies
 from opengato.envs.planning.mujoco_state import put_back, take
 from opengato.envs.real.mujoco_body import MujocoBody
@@ -22,6 +23,13 @@ UNBOUNDED = 1e3
 PICTURE = 64  # pixels along a side of what is seen
 
 Observation = dict[str, np.ndarray]
+
+
+def load(domain: str, task: str, random: np.random.RandomState) -> Any:
+    """dm_control's environment of a task of the suite, or of one that others ask of its bodies."""
+    if (domain, task) in added.TASKS:
+        return added.TASKS[domain, task](random)
+    return suite.load(domain, task, task_kwargs={"random": random})
 
 
 def name_of(domain: str, task: str) -> str:
@@ -57,7 +65,7 @@ class ControlEnv(gymnasium.Env[Observation, np.ndarray]):
             raise ValueError(f"action_repeat is {action_repeat}, must be at least 1")
         # dm_control draws from this generator, and reset(seed=...) seeds it in place.
         self._draws = np.random.RandomState(0)
-        self._suite = suite.load(domain, task, task_kwargs={"random": self._draws})
+        self._suite = load(domain, task, self._draws)
         if not np.isfinite(self._suite._step_limit):  # the suite's lqr never ends
             self._suite._step_limit = CONTROL_STEPS
         # The trained policy that shows it, where there is one.

@@ -89,7 +89,12 @@ class PredictiveControl:
             total += reward
             if ended:
                 break
-        return total
+        return total + self.promise()
+
+    def promise(self) -> float:
+        """What the state at the end of a future is worth beyond its rewards, in their units. A subclass says so where
+        rewards are too far away for a plan to find them."""
+        return 0.0
 
     def _state(self, moment: Any) -> Any:
         return moment[0] if isinstance(moment, tuple) else moment

@@ -1,4 +1,5 @@
-"""The DeepMind Control Suite: by its state, by its camera, and with bodies that differ from episode to episode."""
+"""The DeepMind Control Suite, and what TD-MPC2 asks of its bodies besides: by state, by camera, and with bodies that
+differ from episode to episode."""
 
 from __future__ import annotations
 
@@ -13,20 +14,28 @@ HELD_OUT = ("cartpole-swingup", "cartpole-swingup-sparse")
 # Those with a trained policy in assets/experts.
 TRAINED = (
     "ball-in-cup-catch", "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk",
-    "cheetah-run", "finger-spin",
+    "cheetah-run", "cheetah-run-backwards", "finger-spin", "walker-walk-backwards",
 )  # fmt: skip
-# Those that textbook control does. The others are shown by a planner on the simulator.
+# Those that textbook control does, or a planner that is told what leads to the reward. The others are shown by a
+# planner that looks at rewards alone.
 REGULATOR = "opengato.envs.planning.regulator:Regulator"
+PLANS = "opengato.envs.control.plans:"
 SCRIPTS = "opengato.envs.control.scripts:"
 SCRIPTED = {
     "cartpole-balance-sparse": REGULATOR,
     "cartpole-swingup-sparse": SCRIPTS + "SwingUpAndHold",
+    "finger-turn-easy": PLANS + "Turning",
+    "finger-turn-hard": PLANS + "Turning",
+    "fish-swim": PLANS + "Swimming",
     "lqr-lqr-2-1": REGULATOR,
     "lqr-lqr-6-2": REGULATOR,
+    "pendulum-spin": SCRIPTS + "Spin",
     "pendulum-swingup": SCRIPTS + "SwingUp",
     "point-mass-easy": SCRIPTS + "PointMass",
     "point-mass-hard": SCRIPTS + "PointMass",
     "reacher-hard": SCRIPTS + "Reaching",
+    "reacher-three-easy": SCRIPTS + "Reaching",
+    "reacher-three-hard": SCRIPTS + "Reaching",
 }
 EXPERT = "opengato.envs.experts.expert:Expert"
 PLANNER = "opengato.envs.planning.predictive:PredictiveControl"
@@ -59,7 +68,7 @@ BODIES = {
     "pendulum": "a pendulum with a weak motor",
     "point_mass": "a point in the plane, moved by two motors",
     "quadruped": "a four-legged walker with 12 joints",
-    "reacher": "a planar arm with two joints",
+    "reacher": "a planar arm with two or three joints",
     "stacker": "a planar arm with a gripper, and boxes",
     "swimmer": "a chain of links in a viscous plane",
     "walker": "a planar biped with six joints",
@@ -68,6 +77,7 @@ INSTRUCTIONS = {
     "acrobot-swingup": "swing the tip up to the target and keep it there",
     "acrobot-swingup-sparse": "bring the tip into the target and keep it there",
     "ball-in-cup-catch": "catch the ball in the cup",
+    "ball-in-cup-spin": "swing the ball around the cup",
     "cartpole-balance": "keep the pole upright",
     "cartpole-balance-sparse": "never let the pole leave upright",
     "cartpole-swingup": "swing the pole up, then balance it",
@@ -75,6 +85,10 @@ INSTRUCTIONS = {
     "cartpole-two-poles": "swing up two poles in a row and balance them",
     "cartpole-three-poles": "swing up three poles in a row and balance them",
     "cheetah-run": "run forward as fast as you can",
+    "cheetah-run-backwards": "run backwards as fast as you can",
+    "cheetah-run-back": "run forward on the back leg",
+    "cheetah-run-front": "run forward on the front leg",
+    "cheetah-jump": "jump on the spot as high as you can",
     "dog-stand": "stand upright on four legs",
     "dog-walk": "walk forward on four legs",
     "dog-trot": "trot forward on four legs",
@@ -87,6 +101,7 @@ INSTRUCTIONS = {
     "fish-swim": "swim to the target",
     "hopper-stand": "stand on one leg",
     "hopper-hop": "hop forward on one leg",
+    "hopper-hop-backwards": "hop backwards on one leg",
     "humanoid-stand": "stand up and stay upright",
     "humanoid-walk": "walk upright",
     "humanoid-run": "run upright",
@@ -101,6 +116,7 @@ INSTRUCTIONS = {
     "manipulator-insert-ball": "put the ball into the basket",
     "manipulator-insert-peg": "put the peg into the slot",
     "pendulum-swingup": "swing the pendulum up and keep it there",
+    "pendulum-spin": "spin the pendulum round and round",
     "point-mass-easy": "move to the middle",
     "point-mass-hard": "move to the middle with motors that pull at angles unknown",
     "quadruped-walk": "walk forward on four legs",
@@ -108,6 +124,8 @@ INSTRUCTIONS = {
     "quadruped-fetch": "bring the ball to the target",
     "reacher-easy": "touch the ball with the fingertip",
     "reacher-hard": "touch the small ball with the fingertip",
+    "reacher-three-easy": "touch the ball with the fingertip of an arm of three links",
+    "reacher-three-hard": "touch the small ball with the fingertip of an arm of three links",
     "stacker-stack-2": "stack two boxes at the target",
     "stacker-stack-4": "stack four boxes at the target",
     "swimmer-swimmer6": "swim with the nose to the target",
@@ -115,6 +133,8 @@ INSTRUCTIONS = {
     "walker-stand": "stand upright",
     "walker-walk": "walk forward",
     "walker-run": "run forward",
+    "walker-walk-backwards": "walk backwards",
+    "walker-run-backwards": "run backwards",
 }
 # Family → what its environments are made with, and a tag. The paper lists the same four groups apart.
 VARIANTS: dict[str, tuple[dict[str, Any], str]] = {
