@@ -28,7 +28,7 @@ STEPS = 20
 SEEDS = (0, 1, 2)
 SAMPLE_SEED = 20220512
 ACTION_SEED = 7
-PLANNERS = ("search:Search", "predictive:PredictiveControl", "plans:Turning", "plans:Swimming")
+PLANNERS = ("search:Search", "predictive:PredictiveControl", "plans:Turning", "plans:Swimming", "plans:Whirling")
 
 
 @dataclass

@@ -52,7 +52,7 @@ def test_of_two_regulators_that_with_the_price_of_the_task_earns_more() -> None:
     [
         ("control/pendulum-swingup", 1.9), ("control/cartpole-swingup-sparse", 1.9), ("control/point-mass-easy", 1.9),
         ("control/point-mass-hard", 1.9), ("control/reacher-hard", 2.0), ("control-large/reacher-hard", 2.0),
-        ("control/reacher-three-easy", 2.0), ("control/pendulum-spin", 1.5),
+        ("control/reacher-three-hard", 2.0), ("control/pendulum-spin", 1.5),
     ],
 )  # fmt: skip
 def test_scripts_arrive_and_stay(task: str, least: float) -> None:

@@ -1,4 +1,4 @@
-"""Demonstrators of the Control Suite that plan, and know what leads to a reward that is too far away to be found."""
+"""Demonstrators of the Control Suite that plan, and know more of their task than its rewards say."""
 
 from __future__ import annotations
 
@@ -25,3 +25,10 @@ class Swimming(PredictiveControl):
     def promise(self) -> float:
         """Minus the way from mouth to target, in dm."""
         return -10 * float(np.linalg.norm(self._env.physics.mouth_to_target()))  # type: ignore[attr-defined]
+
+
+class Whirling(PredictiveControl):
+    """A ball on a string that is swung around its cup: with plans that may change quickly."""
+
+    def __init__(self) -> None:
+        super().__init__(knots=8, spread=0.8)

@@ -22,23 +22,38 @@ class Reaching(Regulator):
     """A planar arm whose finger rests on the target: of the poses that put it there, the nearest.
 
     With a third link there are poses without number: every bend of the joint in the middle, in steps of two degrees,
-    leaves an arm of two links. Where the joints cannot bend far enough they are pressed against their limits, which
+    leaves an arm of two links. Where its joints cannot bend far enough they are pressed against their limits, which
     give way a little.
     """
 
-    PRESSED = 0.6  # rad beyond a limit, at most
+    GIVES = 0.15  # rad that a joint bends beyond its limit, pressed by all its motor's strength
+    EFFORT = 2.2  # how much further beyond the regulator must be asked to go, to press that much
+    FREE = 0.05  # rad from a limit: where it is not felt
 
     def __init__(self) -> None:
         super().__init__(price=0.03, damping=0.0)
 
+    def reset(self, env: Any) -> None:
+        """Measure the arm where its joints move freely: against a limit they would seem not to need a motor."""
+        self._nearest = self._nearest_pose(env.unwrapped)
+        super().reset(env)
+        limit = self.model.jnt_range[-1, 1]
+        beyond = self._nearest[1:] - np.clip(self._nearest[1:], -limit, limit)
+        self.pose = self._nearest + np.r_[0.0, (self.EFFORT - 1) * beyond]
+
     def goal(self, env: Any) -> np.ndarray:
+        """The nearest pose, its bends within the limits, float64 [2 or 3]."""
+        bend = env.simulation[0].jnt_range[-1, 1] - self.FREE
+        return np.r_[self._nearest[0], np.clip(self._nearest[1:], -bend, bend)]
+
+    def _nearest_pose(self, env: Any) -> np.ndarray:
         """Shoulder, then the bends of the other joints, float64 [2 or 3]."""
         model, data = env.simulation
         links = [float(np.linalg.norm(model.body(model.jnt_bodyid[i]).pos)) for i in range(1, model.njnt)]
         links.append(float(np.linalg.norm(model.body("finger").pos)))
         x, y = model.geom("target").pos[:2]
         away, limit = float(np.hypot(x, y)), float(model.jnt_range[-1, 1])
-        furthest = limit + self.PRESSED
+        furthest = limit + self.GIVES
         grid = np.arange(-furthest, furthest, np.deg2rad(2)) if len(links) == 3 else np.zeros(1)
         # Complex numbers are points of the plane. Up to the last joint, all is one link.
         upper = links[0] + (links[1] * np.exp(1j * grid) if len(links) == 3 else 0)

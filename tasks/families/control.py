@@ -16,12 +16,13 @@ TRAINED = (
     "ball-in-cup-catch", "cartpole-balance", "cartpole-swingup", "reacher-easy", "walker-stand", "walker-walk",
     "cheetah-run", "cheetah-run-backwards", "finger-spin", "walker-walk-backwards",
 )  # fmt: skip
-# Those that textbook control does, or a planner that is told what leads to the reward. The others are shown by a
-# planner that looks at rewards alone.
+# Those that textbook control does, or a planner that knows more of the task than its rewards say. The others are
+# shown by one that does not.
 REGULATOR = "opengato.envs.planning.regulator:Regulator"
 PLANS = "opengato.envs.control.plans:"
 SCRIPTS = "opengato.envs.control.scripts:"
 SCRIPTED = {
+    "ball-in-cup-spin": PLANS + "Whirling",
     "cartpole-balance-sparse": REGULATOR,
     "cartpole-swingup-sparse": SCRIPTS + "SwingUpAndHold",
     "finger-turn-easy": PLANS + "Turning",
