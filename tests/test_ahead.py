@@ -92,7 +92,7 @@ def test_choices_have_their_own_start() -> None:
 def test_ids_with_actions_ahead() -> None:
     card = registry.get(f"{CART}@4")
     assert (card.ahead, card.origin, card.rate_hz) == (4, CART, (registry.get(CART).rate_hz or 0) / 2)
-    assert [card.id for card in registry.find("control/walker-w*@8")] == ["control/walker-walk@8"]
+    assert [card.id for card in registry.find("control/walker-s*@8")] == ["control/walker-stand@8"]
     for bad in ("@1", "@x", "@", "@65"):
         with pytest.raises(OpengatoError, match="from 2 to 64"):
             registry.get(CART + bad)

@@ -28,12 +28,13 @@ def test_gridworld_lists_every_level_that_can_be_made() -> None:
         assert describe(there[name]) is None, name
 
 
-def test_control_lists_the_suite() -> None:
+def test_control_lists_the_suite_and_what_is_asked_besides() -> None:
     from dm_control import suite
 
-    from opengato.envs.control.__main__ import name_of
+    from opengato.envs.control.added import TASKS
+    from opengato.envs.control.suite import name_of
 
-    there = {name_of(*each): each for each in suite.ALL_TASKS}
+    there = {name_of(*each): each for each in (*suite.ALL_TASKS, *TASKS)}
     written = {name: (row["domain"], row["task"]) for name, row in world("control").items()}
     assert written.items() <= there.items()
     assert there.keys() - written.keys() == {"quadruped-escape"}  # its terrain wants a graphics library
