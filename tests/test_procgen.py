@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -151,10 +153,15 @@ def test_a_machine_without_the_modules_is_told_the_whole_command(monkeypatch: py
 
 
 @needs_procgen
-def test_explorer_only_reads_the_game_and_repeats_itself() -> None:
-    env = make("maze")
+@pytest.mark.parametrize(
+    ("game", "make_demonstrator"),
+    [("maze", partial(Explorer, steps=400)), ("plunder", partial(Search, steps=100, horizon=15))],
+    ids=["explorer", "search"],
+)
+def test_demonstrators_only_read_the_game_and_repeat_themselves(game: str, make_demonstrator: Any) -> None:
+    env = make(game)
     observation, _ = env.reset(seed=1)
-    demonstrator = Explorer(steps=400)
+    demonstrator = make_demonstrator()
     demonstrator.reset(env)
     for step in range(5):
         state = env.simulator.state()
@@ -163,7 +170,7 @@ def test_explorer_only_reads_the_game_and_repeats_itself() -> None:
         assert env.simulator.state() == state
         observation, *_ = env.step((action + step // 4) % env.action_space.n)  # the last one is not its own
     assert env.action_space.contains(demonstrator.act(observation))
-    assert play("maze", 4, Explorer(steps=400)) == play("maze", 4, Explorer(steps=400))
+    assert play(game, 4, make_demonstrator()) == play(game, 4, make_demonstrator())
 
 
 @needs_procgen
@@ -188,22 +195,6 @@ def test_things_are_read_from_a_state() -> None:
     assert after[0, Y] == pytest.approx(before[0, Y], abs=0.1)
     assert kinds(after).dtype == np.int32
     assert 0 < KIND < HEALTH
-
-
-@needs_procgen
-def test_search_only_reads_the_game_and_repeats_itself() -> None:
-    env = make("plunder")
-    observation, _ = env.reset(seed=1)
-    demonstrator = Search(steps=100, horizon=15)
-    demonstrator.reset(env)
-    for step in range(5):
-        state = env.simulator.state()
-        action = demonstrator.act(observation)
-        assert demonstrator.act(observation) == action
-        assert env.simulator.state() == state
-        observation, *_ = env.step((action + step // 4) % env.action_space.n)  # the last one is not its own
-    assert env.action_space.contains(demonstrator.act(observation))
-    assert play("bigfish", 6, Search(steps=100)) == play("bigfish", 6, Search(steps=100))
 
 
 @needs_procgen
