@@ -149,7 +149,7 @@ def training(
 def in_turn(plain: PlainTrainer, ready: dict[str, Trainer], rounds: int, updates: int, load: str) -> dict[str, Any]:
     """Time updates of all sides in turn, and the drawing of batches of one of them."""
     sides: dict[str, Callable[[int], tuple[float, int]]] = {"plain": plain.update}
-    sides |= {name: partial(_update, trainer) for name, trainer in ready.items()}
+    sides |= {name: partial(timed_update, trainer) for name, trainer in ready.items()}
     sizes = {name: PLAIN_ROWS * trainer.agent.model.config.window for name, trainer in ready.items()}
     sizes["plain"] = plain.positions
     taken: dict[str, list[tuple[float, int]]] = {name: [] for name in sides}
@@ -217,7 +217,7 @@ class PlainTrainer:
         return time.perf_counter() - began, PLAIN_ROWS * self.steps
 
 
-def _update(trainer: Trainer, step: int) -> tuple[float, int]:
+def timed_update(trainer: Trainer, step: int) -> tuple[float, int]:
     """Seconds of one update of ours, the drawing of the batch aside, and the timesteps it learnt from."""
     batch = trainer.mixture.batch(step)
     began = time.perf_counter()

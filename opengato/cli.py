@@ -119,6 +119,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "opengato.benchmarks.serving:run",
         "how a server treats many robots at once",
     ),
+    "peers": (
+        "opengato.benchmarks.peers:PeersConfig",
+        "opengato.benchmarks.peers:run",
+        "speed beside another project's own code",
+    ),
     "vocabulary": (
         "opengato.training.vocabulary:VocabularyConfig",
         "opengato.commands:vocabulary",
