@@ -2,9 +2,9 @@
 
     python neko_side.py SOURCE    # a Python with its dependencies
 
-Its defaults but for the size: six blocks of width 256, eight heads, 1 024 positions. One piece of 42 timesteps an update,
-as many as fit: four of them took it seven gigabytes and fewer timesteps a second. Actions by `predict_control`, fed as
-its evaluation does. Known to run with transformers 4.36.2.
+Its defaults but for the size: six blocks of width 256, eight heads, 1 024 positions. One piece of 42 timesteps an
+update, as many as fit, for four took it seven gigabytes and fewer timesteps a second. Actions by `predict_control`, fed
+as its evaluation does. Known to run with transformers 4.36.2.
 """
 
 from __future__ import annotations
