@@ -23,6 +23,7 @@ from opengato.agent import Agent
 from opengato.agent.config import preset
 from opengato.agent.spec import Spec
 from opengato.benchmarks.cloning import Clone
+from opengato.benchmarks.peers.borrowed import Borrowed
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.provenance import commit, machine, versions, write_json
@@ -46,7 +47,8 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "per-number": {"value_group": 1, "window": 512},
     "per-token": {"pooled": False, "own_actions": True, "patch_width": preset("nano").width, "window": 512},
 }
-SIDES = ("cloning", *LAYOUTS)
+PEERS = ("act", "act-small")
+SIDES = ("cloning", *LAYOUTS, *PEERS)
 TRIAL = 12  # updates that tell how many fit into the time
 
 
@@ -59,7 +61,8 @@ class ImitationConfig:
         demonstrations: how many of each task's.
         seconds: of training, for each side.
         sides: `cloning` (the control), `ours` (one position per timestep), `per-number` (one position per number
-            that is sensed, actions in one pass), `per-token` (one per token, actions one after another: the paper's).
+            that is sensed, actions in one pass), `per-token` (one per token, actions one after another: the paper's),
+            `act` and `act-small` (LeRobot's ACT as it comes, and at our size: `benchmarks/peers/act_learner.py`).
         seeds: runs of each side.
         episodes: rollouts per run, on the evaluation's seeds.
         data_dir: where the demonstrations lie.
@@ -69,6 +72,7 @@ class ImitationConfig:
         noise: on what ours senses while it learns (`training/noise.py`).
         stochastic_depth: of ours.
         threads: of PyTorch; 0 leaves its own choice.
+        lerobot: a Python that has LeRobot, for the sides that are its; they take one thread.
         out: JSON file, written after every run; None prints only.
     """
 
@@ -85,6 +89,7 @@ class ImitationConfig:
     noise: float = 0.0
     stochastic_depth: float = 0.1
     threads: int = 0
+    lerobot: str = ""
     out: str | None = None
 
 
@@ -93,6 +98,8 @@ def imitation(config: ImitationConfig) -> dict[str, Any]:
     for side in config.sides:
         if side not in SIDES:
             raise UnknownNameError("side", side, SIDES, "Next: opengato imitation --help")
+        if side in PEERS and not config.lerobot:
+            raise OpengatoError(f"the side {side} needs a Python that has LeRobot. Next: lerobot=/path/to/python")
     if config.threads:
         torch.set_num_threads(config.threads)
     cards = registry.find(config.tasks)
@@ -109,8 +116,10 @@ def imitation(config: ImitationConfig) -> dict[str, Any]:
                 key = f"{card.id} {side} {seed}"
                 if key in found["runs"]:
                     continue
-                policy = _cloned(config, card, seed) if side == "cloning" else _trained(config, card, side, seed)
+                policy = _learn(config, card, side, seed)
                 found["runs"][key] = _played(config, card, policy)
+                if isinstance(policy, Borrowed):
+                    policy.close()
                 print(f"{key:40} {np.mean(found['runs'][key]):6.1f}", file=sys.stderr, flush=True)
                 found["rows"] = _rows([card.id for card in cards], config.sides, found["runs"])
                 found |= {"threads": torch.get_num_threads(), "commit": commit()}
@@ -154,12 +163,14 @@ def _arrays(config: ImitationConfig, card: Card, agent: Agent) -> TaskArrays:
     return arrays
 
 
-def _cloned(config: ImitationConfig, card: Card, seed: int) -> Any:
-    agent = Agent.new(preset("nano"), seed=seed)  # for its codec alone
-    arrays = _arrays(config, card, agent)
-    clone = Clone(arrays.codec)
-    clone.fit(arrays, config.seconds, seed)
-    return clone
+def _learn(config: ImitationConfig, card: Card, side: str, seed: int) -> Any:
+    """The policy of a side after its time."""
+    if side in LAYOUTS:
+        return _trained(config, card, side, seed)
+    arrays = _arrays(config, card, Agent.new(preset("nano"), seed=seed))  # for its codec alone
+    learner = Clone(arrays.codec) if side == "cloning" else Borrowed(arrays.codec, config.lerobot, side)
+    print(f"{card.id} {side}: {learner.fit(arrays, config.seconds, seed)} updates", file=sys.stderr, flush=True)
+    return learner
 
 
 def _trained(config: ImitationConfig, card: Card, side: str, seed: int) -> Any:

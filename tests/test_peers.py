@@ -1,4 +1,4 @@
-"""Timing ours beside a peer: orders and answers, what is reported, and what happens when the peer's side fails."""
+"""Ours beside a peer: orders and answers, what is reported, what a borrowed learner gets, and what its failure says."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from opengato.agent import Agent
+from opengato.agent.config import preset
 from opengato.benchmarks import ours, peers
+from opengato.benchmarks.imitation import ImitationConfig, imitation
+from opengato.benchmarks.peers import borrowed
 from opengato.errors import OpengatoError, UnknownNameError
 
 WORKER = Path(peers.__file__).parent
@@ -65,3 +70,47 @@ def test_a_side_that_ends_is_quoted(config: peers.PeersConfig) -> None:
     peers.SIDES["told"].write_text("raise RuntimeError('no transformers here')")
     with pytest.raises(OpengatoError, match="no transformers here"):
         peers.measure(config)
+
+
+LEARNER = f"""
+import sys
+sys.path.insert(0, {str(WORKER)!r})
+import numpy as np
+from worker import serve
+
+class Learner:
+    def facts(self): return {{}}
+    def fit(self, order):
+        told = np.load(order["file"])
+        self.action = told["actions"].max(0).tolist()
+        assert told["observations"].shape[0] == told["actions"].shape[0] == told["ends"][-1]
+        return 7
+    def reset(self, _): pass
+    def act(self, observations): return [self.action for _ in observations]
+
+serve(Learner())
+"""
+
+
+def test_a_borrowed_learner_gets_the_demonstrations_and_acts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "learner.py").write_text(LEARNER)
+    monkeypatch.setattr(borrowed, "LEARNER", tmp_path / "learner.py")
+    arrays = ours.demonstrations(Agent.new(preset("nano")), episodes=2)
+    learner = borrowed.Borrowed(arrays.codec, sys.executable, "act")
+    assert learner.fit(arrays, 1.0, 0) == 7
+    first, none = learner.act([np.zeros(ours.OBSERVED, np.float32), None])
+    learner.close()
+    assert none is None
+    assert arrays.steps.actions is not None
+    np.testing.assert_allclose(first, np.asarray(arrays.steps.actions).max(0), atol=0.01)
+
+
+def test_only_bodies_of_numbers_are_lent() -> None:
+    arrays = ours.demonstrations(Agent.new(preset("nano")), pictures=True, episodes=2)
+    with pytest.raises(OpengatoError, match="continuous numbers"):
+        borrowed.Borrowed(arrays.codec, sys.executable, "act")
+
+
+def test_a_side_of_lerobot_asks_for_its_python() -> None:
+    with pytest.raises(OpengatoError, match="lerobot="):
+        imitation(ImitationConfig(sides=["act"]))

@@ -9,7 +9,6 @@ random weights, random data of one shape: 17 numbers sensed, 6 done.
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import torch
 from opengato.agent import Agent
 from opengato.benchmarks import ours
 from opengato.benchmarks.bench import PLAIN_ROWS, quantiles, timed_update
+from opengato.benchmarks.peers.process import Process
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.evaluation.provenance import commit, machine, versions
 from opengato.training.trainer import native_bf16
@@ -52,56 +52,16 @@ class PeersConfig:
     out: str | None = None
 
 
-class Peer:
-    """A peer's process. Its orders are methods of the side's class: a name and a number, answered with JSON.
-
-    Raises:
-        OpengatoError: the process ended, with what it said last.
-    """
-
-    def __init__(self, config: PeersConfig) -> None:
-        if config.peer not in SIDES:
-            raise UnknownNameError("peer", config.peer, sorted(SIDES), "Next: see benchmarks/README.md")
-        if not Path(config.source).is_dir() or not config.source:
-            raise OpengatoError(f"source is {config.source!r}, no folder. Next: name a checkout of {config.peer}.")
-        command = [config.python, str(SIDES[config.peer]), config.source]
-        try:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        except OSError as error:
-            raise OpengatoError(f"python={config.python} does not start: {error}") from error
-        self.facts = self._answer()
-
-    def __enter__(self) -> Peer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.communicate()
-
-    def ask(self, order: str, number: int) -> Any:
-        """What a method of the side returns for a number."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([order, number]) + "\n")
-        self._process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> Any:
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        if not line:
-            said = self._process.communicate()[1].strip().splitlines()[-5:]
-            raise OpengatoError("the peer's process ended:\n" + "\n".join(said))
-        return json.loads(line)
-
-
 def measure(config: PeersConfig) -> dict[str, Any]:
     """Medians of both sides and their ratios, and where they come from."""
+    if config.peer not in SIDES:
+        raise UnknownNameError("peer", config.peer, sorted(SIDES), "Next: see benchmarks/README.md")
+    if not config.source or not Path(config.source).is_dir():
+        raise OpengatoError(f"source is {config.source!r}, no folder. Next: name a checkout of {config.peer}.")
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with Peer(config) as peer:
+        with Process(config.python, str(SIDES[config.peer]), config.source) as peer:
             training = _training(peer, config)
             acting = _acting(peer, config)
             facts = peer.facts
@@ -121,7 +81,7 @@ def measure(config: PeersConfig) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _training(peer: Peer, config: PeersConfig) -> dict[str, Any]:
+def _training(peer: Process, config: PeersConfig) -> dict[str, Any]:
     """Timesteps per second of an update."""
     trainer = ours.trainer(ours.MODELS["default"], PLAIN_ROWS)
     taken: dict[str, list[tuple[float, int]]] = {"ours": [], "peer": []}
@@ -138,7 +98,7 @@ def _training(peer: Peer, config: PeersConfig) -> dict[str, Any]:
     }
 
 
-def _acting(peer: Peer, config: PeersConfig) -> dict[str, Any]:
+def _acting(peer: Process, config: PeersConfig) -> dict[str, Any]:
     """Seconds of an action of one environment, at the start of an episode and with the window full."""
     rng = np.random.default_rng(0)
     agent = Agent.new(ours.MODELS["default"])

@@ -1,4 +1,4 @@
-"""The loop of a peer's process: it answers orders on stdin with seconds on stdout.
+"""The loop of a peer's process: it answers orders on stdin on stdout.
 
 A peer pins other versions of its dependencies than ours, so it runs in an interpreter of its own; nothing here imports
 anything of opengato.
