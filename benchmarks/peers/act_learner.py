@@ -15,14 +15,15 @@ import numpy as np
 import torch
 from worker import serve
 
-# What of its defaults another size changes: 8 samples a batch and chunks of 100 actions, all of them executed blindly,
-# are made for days on a GPU.
+# What of its defaults another size changes. 40 million weights, 8 samples a batch and chunks of 100 actions, all of them
+# executed blindly, are made for days on a GPU. `act-small` looks at every step: of our demonstrations with noise on what
+# was executed, ten steps at a time lead nowhere (docs/log.md).
 SIZES: dict[str, dict[str, Any]] = {
     "act": {"batch": 8, "config": {}},
     "act-small": {
         "batch": 64,
         "config": {
-            "dim_model": 256, "dim_feedforward": 1024, "chunk_size": 10, "n_action_steps": 10,
+            "dim_model": 256, "dim_feedforward": 1024, "chunk_size": 10, "n_action_steps": 1,
             "optimizer_lr": 3e-4, "optimizer_lr_backbone": 3e-4,
         },
     },
