@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from worker import serve
 
-# What of its defaults another size changes. 40 million weights, 8 samples a batch and chunks of 100 actions, all of them
-# executed blindly, are made for days on a GPU. `act-small` looks at every step: of our demonstrations with noise on what
-# was executed, ten steps at a time lead nowhere (docs/log.md).
+# What of its defaults another size changes. 40 million weights, 8 samples a batch and chunks of 100 actions, all of
+# them executed blindly, are made for days on a GPU. `act-small` looks at every step: after demonstrations with noise on
+# what was executed, ten steps at a time lead nowhere (docs/log.md).
 SIZES: dict[str, dict[str, Any]] = {
     "act": {"batch": 8, "config": {}},
     "act-small": {
