@@ -27,13 +27,13 @@ class Borrowed:
         size: a key of `SIZES` there.
 
     Raises:
-        OpengatoError: the body senses or does what are no continuous numbers; the process ended.
+        OpengatoError: the body senses what are no numbers, or does what are no continuous ones; the process ended.
     """
 
     def __init__(self, codec: Codec, python: str, size: str) -> None:
-        spec, scales = codec.spec, (codec.observation_scale, codec.action_scale)
-        if spec.images or spec.texts or spec.text_action or any(scale.discrete.any() for scale in scales):
-            raise OpengatoError(f"{size} learns bodies that sense and act in continuous numbers alone.")
+        spec = codec.spec
+        if spec.images or spec.texts or spec.text_action or codec.action_scale.discrete.any():
+            raise OpengatoError(f"{size} learns bodies that sense numbers and act in continuous numbers alone.")
         self.codec, self.size = codec, size
         self._process = Process(python, str(LEARNER))
 
