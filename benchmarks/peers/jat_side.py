@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from worker import serve
+from worker import facts_of, serve
 
 OBSERVED, DONE = 17, 6
 ROWS, STEPS = 4, 256
@@ -57,11 +57,7 @@ class JatSide:
 
     def facts(self) -> dict[str, Any]:
         """What is measured."""
-        return {
-            "torch": torch.__version__, "transformers": self.version,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
-            "in_blocks": sum(p.numel() for p in self.model.transformer.h.parameters()),
-        }  # fmt: skip
+        return {"transformers": self.version, **facts_of(self.model)}
 
     def update(self, step: int) -> tuple[float, int]:
         """Seconds of one update on random numbers, and its timesteps."""

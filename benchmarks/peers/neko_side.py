@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from worker import serve
+from worker import facts_of, serve
 
 OBSERVED, DONE = 17, 6
 POSITIONS = 1024
@@ -65,11 +65,7 @@ class NekoSide:
 
     def facts(self) -> dict[str, Any]:
         """What is measured."""
-        return {
-            "torch": torch.__version__, "transformers": self.version,
-            "parameters": sum(p.numel() for p in self.model.parameters()),
-            "in_blocks": sum(p.numel() for p in self.model.transformer.h.parameters()),
-        }  # fmt: skip
+        return {"transformers": self.version, **facts_of(self.model)}
 
     def update(self, step: int) -> tuple[float, int]:
         """Seconds of one update on random numbers, and its timesteps."""
