@@ -32,8 +32,6 @@ TORCHVISION = (
     "nms", "qnms", "roi_align", "_roi_align_backward", "roi_pool", "_roi_pool_backward", "ps_roi_align",
     "_ps_roi_align_backward", "ps_roi_pool", "_ps_roi_pool_backward", "deform_conv2d", "_deform_conv2d_backward",
 )  # fmt: skip
-
-
 SEEN = ("observation.state", "observation.environment_state")
 
 
@@ -60,8 +58,8 @@ class ActLearner:
         """Learn until the time is up.
 
         Args:
-            order: `file`, an NPZ of observations float32 [n, F], actions float32 [n, A] and ends int64 [episodes + 1];
-                `size`, `seconds`, `seed`.
+            order: `file`, an NPZ of observations float32 [n, F], actions float32 [n, A] and starts int64
+                [episodes + 1], the first step of each episode and the end of the last; `size`, `seconds`, `seed`.
 
         Returns:
             How many updates it took.
@@ -69,7 +67,7 @@ class ActLearner:
         feature_type, feature, config_of, policy_of, processors = self.kinds
         began = time.perf_counter()
         told, size = np.load(order["file"]), SIZES[order["size"]]
-        seen, done, ends = (torch.from_numpy(told[name]) for name in ("observations", "actions", "ends"))
+        seen, done, starts = (torch.from_numpy(told[name]) for name in ("observations", "actions", "starts"))
         torch.manual_seed(order["seed"])
         config = config_of(
             input_features={
@@ -88,7 +86,9 @@ class ActLearner:
         optimizer = torch.optim.AdamW(
             self.policy.get_optim_params(), lr=config.optimizer_lr, weight_decay=config.optimizer_weight_decay
         )
-        last = ends[torch.bucketize(torch.arange(len(seen)), ends[1:], right=True) + 1] - 1  # of each step's episode
+        last = (
+            starts[torch.bucketize(torch.arange(len(seen)), starts[1:], right=True) + 1] - 1
+        )  # of each step's episode
         updates = 0
         self.policy.train()
         while time.perf_counter() - began < order["seconds"]:

@@ -45,7 +45,7 @@ class Borrowed:
                 file,
                 observations=np.asarray(arrays.steps.values, np.float32),
                 actions=np.asarray(arrays.steps.actions, np.float32),
-                ends=np.asarray(arrays.starts, np.int64),
+                starts=np.asarray(arrays.starts, np.int64),
             )
             order = {"file": str(file), "size": self.size, "seconds": seconds, "seed": seed}
             taken: int = self._process.ask("fit", order)
