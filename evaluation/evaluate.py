@@ -117,7 +117,10 @@ class MakeTask:
 
 
 def evaluate(
-    config: EvaluateConfig, progress: Callable[[Progress], None] | None = None, agent: Any = None
+    config: EvaluateConfig,
+    progress: Callable[[Progress], None] | None = None,
+    agent: Any = None,
+    others: Sequence[Card] = (),
 ) -> list[Row]:
     """Evaluate an agent on tasks; rows are also added to `out/results.json`.
 
@@ -125,6 +128,7 @@ def evaluate(
         config: what to evaluate.
         progress: called after every batch step.
         agent: a loaded agent to use in place of `config.agent`, which then only names it.
+        others: tasks whose demonstrations the prompt "wrong" may show, before those of the evaluation.
 
     Returns:
         One row per task: `task, family, split, agent, stage, prompt, prompt_text, n, mean_return, return_interval,
@@ -148,7 +152,7 @@ def evaluate(
         if progress is not None:
             report = functools.partial(_report, progress, card.id, index, len(cards), config.episodes)
             report(0, 0)
-        rows.append(_evaluate_task(config, card, cards, agent, report))
+        rows.append(_evaluate_task(config, card, [*others, *cards], agent, report))
         add_results(config.out, [rows[-1]], settings(config))
     return rows
 
@@ -188,13 +192,13 @@ def load_agent(name: str, device: str, precision: str) -> Any:
 
 
 def _evaluate_task(
-    config: EvaluateConfig, card: Card, cards: Sequence[Card], agent: Any, report: Callable[[int, int], None] | None
+    config: EvaluateConfig, card: Card, others: Sequence[Card], agent: Any, report: Callable[[int, int], None] | None
 ) -> Row:
     started = time.perf_counter()
     baseline = agent in BASELINES if isinstance(agent, str) else False
     prompt, words = (None, "nothing")
     if not baseline:
-        prompt, words = make_prompt(config.prompt, card, config.data_dir, cards, config.max_steps)
+        prompt, words = make_prompt(config.prompt, card, config.data_dir, others, config.max_steps)
     stage = _make_stage(config, card)
     with stage:
         policy, spec = _make_policy(config, card, stage, agent, prompt)

@@ -23,7 +23,7 @@ def rows(cards: Sequence[Card]) -> list[dict[str, Any]]:
     measured returns, None where not measured.
     """
     scores = _measured()
-    return [_row(card, scores.get(card.id, {})) for card in cards]
+    return [_row(card, scores.get(card.measured_as, {})) for card in cards]
 
 
 def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
@@ -39,8 +39,8 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
     found = []
     for name in sorted({card.family for card in cards}):
         members = [card for card in cards if card.family == name]
-        successes = [share for card in members if (share := _success(scores.get(card.id))) is not None]
-        leads = [share for card in members if (share := _lead(card, scores.get(card.id))) is not None]
+        successes = [share for card in members if (share := _success(scores.get(card.measured_as))) is not None]
+        leads = [share for card in members if (share := _lead(card, scores.get(card.measured_as))) is not None]
         found.append(
             {
                 "family": name,
@@ -48,7 +48,7 @@ def families(cards: Sequence[Card]) -> list[dict[str, Any]]:
                 "available": sum(card.available for card in members),
                 "demonstrators": sum(card.demonstrator is not None for card in members),
                 "held_out": sum(card.split == "held_out" for card in members),
-                "measured": sum(bool(scores.get(card.id, {}).get("expert")) for card in members),
+                "measured": sum(bool(scores.get(card.measured_as, {}).get("expert")) for card in members),
                 "told": len(successes),
                 "sure": sum(share >= SURE for share in successes),
                 "compared": len(leads),

@@ -28,7 +28,8 @@ class PromptsConfig:
 
     Args:
         agent: a shipped agent's name or an agent's folder.
-        tasks: ids and patterns; best those that share a body and differ in nothing but their goal.
+        tasks: ids and patterns; best those that share a body and differ in nothing but their goal: the wrong prompt is
+            then a demonstration of the first other one.
         episodes: per task and prompt.
         prompts: which; at best all.
         seed: added to the evaluation's seeds, the same for every prompt.
@@ -68,11 +69,12 @@ def study(config: PromptsConfig) -> dict[str, Any]:
         agent=config.agent, episodes=config.episodes, seed=config.seed, data_dir=config.data_dir, device=config.device,
         out=str(Path(config.out) / "played"), plugins=list(config.plugins),
     )  # fmt: skip
-    for card in registry.find(config.tasks):
+    cards = registry.find(config.tasks)
+    for card in cards:
         for prompt in config.prompts:
             if (card.id, prompt) in done:
                 continue
-            played = evaluate(replace(settings, tasks=[card.id], prompt=prompt), progress_line(), agent=agent)
+            played = evaluate(replace(settings, tasks=[card.id], prompt=prompt), progress_line(), agent, cards)
             rows.append(_kept(played[0]))
             whole = {"settings": wanted, "rows": rows, "differences": differences(rows)}
             write_json(file, {**whole, "commit": commit(), "machine": machine(), "versions": versions()})

@@ -25,7 +25,7 @@ def make_prompt(
         kind: one of `PROMPTS`.
         card: the task that will be played.
         data_dir: where collected demonstrations may be.
-        others: the other tasks of this evaluation; "wrong" may take one of them.
+        others: tasks that "wrong" takes, if the body is the same, before others of the family.
         max_steps: cut a demonstration that is made on the spot.
 
     Returns:
@@ -119,7 +119,7 @@ def _wrong(card: Card, data_dir: str | Path, others: Sequence[Card], max_steps: 
     from opengato.tasks import registry
 
     family = [other for other in registry.find(f"{card.family}/*") if other.id != card.id]
-    rivals = list({other.id: other for other in [*family, *others] if other.id != card.id and other.available}.values())
+    rivals = list({other.id: other for other in [*others, *family] if other.id != card.id and other.available}.values())
     for other in rivals:
         if other.demonstrator is not None and fits(card, other):
             return Prompt(episode=demonstration(other, data_dir, max_steps)), f"a demonstration of {other.id}"

@@ -56,14 +56,6 @@ def scale(reference: Reference | None) -> tuple[float, float] | None:
     return float(random), float(expert)
 
 
-def reference(task: str, data_dir: str | Path | None = None) -> Reference | None:
-    """The reference of a task: the shipped one, else the one measured into `data_dir`, else None."""
-    shipped = _shipped().get(task)
-    if shipped is not None or data_dir is None:
-        return shipped
-    return _read(Path(data_dir) / FILE_NAME).get(task)
-
-
 def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None) -> Reference | None:
     """The reference of a task, measured with a few episodes and kept in `data_dir` where there is none.
 
@@ -72,6 +64,8 @@ def reference_for(card: Card, data_dir: str | Path, max_steps: int | None = None
     if card.ahead > 1:
         steps = None if max_steps is None else max_steps * look_every(card.ahead)
         return reference_for(registry.get(card.origin), data_dir, steps)
+    if card.same_returns_as:
+        return reference_for(registry.get(card.same_returns_as), data_dir, max_steps)
     key = _key(card, max_steps)
     shipped = _shipped().get(key)
     if shipped is not None:
@@ -163,7 +157,8 @@ def measure_references(
     The file is whole after every task, so a run that was stopped goes on where it stopped.
 
     Args:
-        cards: the tasks; those whose simulator is missing are named in a warning and left out.
+        cards: the tasks; those whose simulator is missing are named in a warning and left out. For one that has the
+            same returns as another, the other is measured.
         episodes: of each policy and task.
         out: the JSON file.
         again: measure what is there as well.
@@ -178,6 +173,8 @@ def measure_references(
     """
     out, env = Path(out), dict(env or {})
     for card in cards:
+        if card.same_returns_as:
+            card = registry.get(card.same_returns_as)
         known = _read(out)
         key = _key(card, max_steps)
         if key in known and not again:

@@ -71,6 +71,8 @@ class Card:
         extra: the extra that brings the simulator, or None for the base install.
         evaluation_kwargs: passed to the factory when evaluating (a text task evaluates on its own test split).
         demonstration_steps: cap on the steps of a collected episode, None for the environment's own limit.
+        same_returns_as: id of a task with the same starts, rewards and demonstrator that differs in what is seen or in
+            its split, so that returns measured there hold here; None where there is none.
         ahead: actions that are said at once (`opengato.envs.ahead`); `family/name@4` is `family/name` with four.
     """
 
@@ -87,6 +89,7 @@ class Card:
     extra: str | None = None
     evaluation_kwargs: Mapping[str, Any] = field(default_factory=dict)
     demonstration_steps: int | None = None
+    same_returns_as: str | None = None
     ahead: int = 1
 
     @property
@@ -98,6 +101,11 @@ class Card:
     def origin(self) -> str:
         """The id of the same task with one action a step: the part before the @."""
         return self.id.partition("@")[0]
+
+    @property
+    def measured_as(self) -> str:
+        """The id under which returns by chance and by the demonstrator are kept."""
+        return self.same_returns_as or self.origin
 
     @property
     def missing_modules(self) -> tuple[str, ...]:

@@ -278,27 +278,40 @@ def test_agent_spec_accepts_the_spaces(card: tasks.Card) -> None:
         env.close()
 
 
+def opening(card: tasks.Card) -> tuple[list[Any], list[float]]:
+    """The first actions of the card's demonstrator, each legal, and what they bring."""
+    env, demonstrator, actions, rewards = card.make(), card.make_demonstrator(), list[Any](), list[float]()
+    try:
+        observation, _ = env.reset(seed=5)
+        demonstrator.reset(env)
+        for _ in range(5):
+            action = demonstrator.act(observation)
+            assert env.action_space.contains(action), f"{action!r} is outside {env.action_space}"
+            actions.append(copy.deepcopy(action))
+            observation, reward, terminated, truncated, _ = env.step(action)
+            rewards.append(float(reward))
+            if terminated or truncated:
+                break
+    finally:
+        env.close()
+    return actions, rewards
+
+
 def test_demonstrator_is_legal_and_deterministic(card: tasks.Card) -> None:
     if card.demonstrator is None:
         pytest.skip("no demonstrator")
-    runs = []
-    for _ in range(2):
-        env, demonstrator = card.make(), card.make_demonstrator()
-        actions = []
-        try:
-            observation, _ = env.reset(seed=5)
-            demonstrator.reset(env)
-            for _ in range(5):
-                action = demonstrator.act(observation)
-                assert env.action_space.contains(action), f"{action!r} is outside {env.action_space}"
-                actions.append(copy.deepcopy(action))
-                observation, _, terminated, truncated, _ = env.step(action)
-                if terminated or truncated:
-                    break
-        finally:
-            env.close()
-        runs.append(actions)
-    assert same(runs[0], runs[1])
+    assert same(opening(card), opening(card))
+
+
+def test_returns_are_those_of_the_task_whose_references_it_takes(card: tasks.Card) -> None:
+    if card.same_returns_as is None:
+        pytest.skip("measured by itself")
+    other = tasks.get(card.same_returns_as)
+    ours, theirs = trace_of(card.id, 0), trace_of(other.id, 0)
+    assert (ours.rewards, ours.ends) == (theirs.rewards, theirs.ends)
+    assert other.demonstrator == card.demonstrator
+    if card.demonstrator is not None:
+        assert same(opening(card), opening(other))
 
 
 def episode(card: tasks.Card, seed: int, *, expert: bool) -> tuple[float, bool]:

@@ -258,9 +258,9 @@ def test_references_are_measured_once_and_again_when_the_code_changes(
     found = scores.reference_for(card, tmp_path)
     assert found["expert"]["mean"] == 1.0
     assert found["expert"]["n"] == scores.QUICK_EPISODES
-    assert scores.reference("lab/walk", tmp_path) == json.loads(json.dumps(found))
     monkeypatch.setattr(scores, "measure", lambda *_, **__: pytest.fail("measured again"))
-    scores.reference_for(card, tmp_path)
+    for again in (card, replace(card, id="lab/seen", same_returns_as="lab/walk")):
+        assert scores.reference_for(again, tmp_path) == json.loads(json.dumps(found))
     monkeypatch.setattr(scores, "code_hash", lambda card: "changed")
     with pytest.raises(pytest.fail.Exception, match="measured again"):
         scores.reference_for(card, tmp_path)
@@ -273,6 +273,8 @@ def test_measure_references_goes_on_where_it_stopped(tmp_path: Any) -> None:
     scores.measure_references(cards[:1], 2, out, progress=lambda task, _: told.append(task))
     scores.measure_references(cards, 2, out, progress=lambda task, _: told.append(task))
     assert told == ["lab/walk", "lab/quiz"]
+    scores.measure_references([replace(cards[0], id="lab/seen", same_returns_as="lab/walk")], 2, out)
+    assert set(json.loads(out.read_text())) == {"_about", "lab/walk", "lab/quiz"}
     kept = json.loads(out.read_text())
     assert kept["lab/quiz"]["expert"] is None
     assert set(kept["_about"]) == {"what", "versions", "commit"}
@@ -389,9 +391,7 @@ def test_damaged_results_are_refused_before_the_work(tmp_path: Any) -> None:
 
 @pytest.mark.usefixtures("tasks")
 def test_max_steps_measures_its_own_reference(tmp_path: Any) -> None:
-    config = EvaluateConfig(
-        agent="demonstrator", tasks=["lab/walk"], episodes=2, data_dir=str(tmp_path), out=str(tmp_path)
-    )
+    config = EvaluateConfig("demonstrator", ["lab/walk"], episodes=2, data_dir=str(tmp_path), out=str(tmp_path))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (row,) = evaluate(replace(config, max_steps=1))

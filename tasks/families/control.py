@@ -179,4 +179,5 @@ for _family, (_options, _tag) in VARIANTS.items():
             rate_hz=_facts["rate_hz"],
             demonstrator=_demonstrator(_name, _facts["domain"]),
             published={"source": "TD-MPC2", "expert": _known["tdmpc2"]} if _known else None,
+            same_returns_as=f"control/{_name}" if _tag == "pixels" else None,
         )(functools.partial(make_control, _facts["domain"], _facts["task"], **_options))

@@ -46,4 +46,5 @@ for _name, _facts in world("manipulation").items():
         embodiment="a Jaco arm with six joints and three fingers over a table",
         tags=("manipulation", "pixels") if _sight == "vision" else ("manipulation", "state", "origin-state"),
         rate_hz=25,
+        same_returns_as=f"manipulation/{_task}-features" if _sight == "vision" else None,
     )(partial(make_manipulation, _facts["name"]))
