@@ -53,6 +53,24 @@ def test_demonstrator_succeeds_even_when_disturbed(task: tuple[str, ...]) -> Non
         assert steps < 200
 
 
+@pytest.mark.parametrize(
+    ("task", "others"),
+    [(("reach", "red"), {("green", None), ("blue", None)}), (("stack", "red", "green"), {("red", "blue")})],
+    ids=str,
+)
+def test_on_a_detour_another_object_is_meant(task: tuple[str, ...], others: set[tuple[str, str | None]]) -> None:
+    env = make(*task, cameras=False)
+    observation, _ = env.reset(seed=2)
+    expert = ArmExpert()
+    expert.reset(env)
+    before = env.unwrapped.goal.top, env.unwrapped.goal.bottom
+    strays = [expert.astray(np.random.default_rng(seed)) for seed in range(8)]
+    assert {(stray._goal.top, stray._goal.bottom) for stray in strays} == others
+    for stray in strays:
+        assert env.action_space.contains(stray.act(observation))
+    assert (env.unwrapped.goal.top, env.unwrapped.goal.bottom) == before
+
+
 @pytest.mark.parametrize("number", range(1, 6))
 def test_every_basket_can_be_stacked_and_placed_in(number: int) -> None:
     for goal in ("stack", "place"):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import h5py
@@ -90,6 +90,25 @@ def test_noise_disturbs_what_is_done_and_not_what_is_recorded(odd: ModuleType) -
     assert episode.total_return < 60, "rewards are those of what was done"
     again = run_episode(odd.Odd(length=60), odd.Follow(), seed, noise=0.4)
     np.testing.assert_array_equal(again.rewards, episode.rewards)
+
+
+def test_a_detour_follows_another_goal_and_records_the_right_one(odd: ModuleType) -> None:
+    env = odd.Odd(length=200)
+    done: list[Any] = []
+    step = env.step
+    env.step = lambda action: (done.append(action), step(action))[1]
+    shown = odd.Follow()
+    with pytest.raises(OpengatoError, match="Follow knows no other goal of its body"):
+        run_episode(env, shown, 1, detours=0.4)
+    shown.astray = lambda rng: SimpleNamespace(act=lambda seen: {**shown.act(seen), "x": (-seen["target"]).tolist()})
+    done.clear()
+    episode = run_episode(env, shown, 1, detours=0.4)
+    for action, observation in zip(episode.actions, episode.observations, strict=True):
+        np.testing.assert_array_equal(action["x"], observation["target"])
+    aside = [not np.allclose(a["x"], d["x"]) for a, d in zip(episode.actions, done, strict=True)]
+    assert 0.2 < np.mean(aside) < 0.6
+    starts = np.flatnonzero(np.diff([False, *aside]) & np.array(aside))
+    assert len(starts) < 20, "a detour lasts"
 
 
 def test_an_episode_can_be_cut(odd: ModuleType) -> None:

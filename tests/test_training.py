@@ -332,7 +332,7 @@ def test_demonstrations_of_some_tasks_may_lie_elsewhere(tmp_path: Path) -> None:
     )
     with pytest.raises(OpengatoError, match="opengato collect"):
         train(config, [card])
-    folder = train(replace(config, elsewhere={"arm/*": "nowhere", "gridworld/*": other}), [card])
+    folder = train(replace(config, elsewhere={"gridworld/*": "nowhere", task: other}), [card])
     assert Agent.load(folder).card["episodes"] == {task: 2}
 
 

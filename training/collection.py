@@ -39,6 +39,7 @@ class CollectConfig:
         data_dir: folder of all datasets.
         noise: strength of the disturbance of executed actions, 0 to 1 (see `ActionNoise`).
         noise_fraction: share of the episodes that are disturbed, where there is noise.
+        detours: share of the steps on which the body follows another goal of its own, 0 to 0.9 (see `Detours`).
         keep: where the card defines success, only successes are kept; elsewhere, successes and returns of at least this
             share of the demonstrator's mean over its first 25 episodes (the paper's rule; disturbed episodes are held
             against disturbed ones). 0 keeps everything.
@@ -61,6 +62,7 @@ class CollectConfig:
     data_dir: str = "data"
     noise: float = 0.0
     noise_fraction: float = 0.5
+    detours: float = 0.0
     keep: float = 0.8
     workers: int = 0
     seed: int = 0
@@ -78,6 +80,7 @@ class CollectConfig:
             "episodes": (self.episodes >= 1, "1 or more"),
             "noise": (0 <= self.noise <= 1, "0 to 1"),
             "noise_fraction": (0 <= self.noise_fraction <= 1, "0 to 1"),
+            "detours": (0 <= self.detours <= 0.9, "0 to 0.9"),
             "keep": (0 <= self.keep <= 1, "0 to 1"),
             "workers": (self.workers >= 0, "0 (one per core) or more"),
             "seed": (self.seed >= 0, "0 or more"),
@@ -112,6 +115,7 @@ class Collection:
             "seed": config.seed,
             "noise": config.noise,
             "noise_fraction": config.noise_fraction if config.noise else 0.0,
+            "detours": config.detours or None,
             "keep": config.keep,
             "max_steps": self.max_steps,
             "disturbance": dict(config.disturbance) or None,
@@ -218,6 +222,7 @@ class Collection:
             "disturbance": dict(self.config.disturbance),
             "noise": self.config.noise,
             "noise_fraction": self.config.noise_fraction,
+            "detours": self.config.detours,
             "max_steps": self.max_steps,
             "only_success": self.selection.by_success,
             "staging": str(staging.path.resolve()),

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from opengato.envs.ahead import Ahead, cut
 from opengato.errors import ObservationError, OpengatoError
 
+from .detours import Detours
 from .episodes import Recording
 from .minari_store import stack
 
@@ -31,6 +32,7 @@ def run_episode(
     noise: float = 0.0,
     rng: np.random.Generator | None = None,
     max_steps: int | None = None,
+    detours: float = 0.0,
 ) -> Recording:
     """Let a demonstrator act for one episode.
 
@@ -44,6 +46,7 @@ def run_episode(
         noise: see `ActionNoise`; 0 disturbs nothing.
         rng: source of the disturbance.
         max_steps: cut the episode after so many steps.
+        detours: share of the steps on which the body follows another goal (`Detours`), likewise not recorded.
 
     Returns:
         The episode; `info` holds `terminated`, `truncated`, `noise`, and the `disturbance` where the body is disturbed.
@@ -53,11 +56,13 @@ def run_episode(
         OpengatoError: the episode does not end.
     """
     if isinstance(env, Ahead):  # a demonstrator goes step by step; its actions are put together afterwards
-        return cut(run_episode(env.env, demonstrator, seed, noise, rng, max_steps), env.ahead)
+        return cut(run_episode(env.env, demonstrator, seed, noise, rng, max_steps, detours), env.ahead)
     observation, begin = env.reset(seed=seed)
     env.action_space.seed(seed)  # a demonstrator may sample from it
     demonstrator.reset(env)
-    disturb = ActionNoise(env.action_space, noise, rng or noise_rng(seed)) if noise > 0 else None
+    rng = rng or noise_rng(seed)
+    stray = Detours(demonstrator, detours, rng) if detours > 0 else None
+    disturb = ActionNoise(env.action_space, noise, rng) if noise > 0 else None
     observations, actions, rewards = [], [], []
     success: bool | None = None
     terminated = truncated = False
@@ -65,7 +70,8 @@ def run_episode(
         observations.append(copy_value(observation))
         action = fit_action(env.action_space, demonstrator.act(observation))
         actions.append(action)
-        executed = copy_value(action) if disturb is None else disturb(action)
+        executed = action if stray is None else fit_action(env.action_space, stray(observation, action))
+        executed = copy_value(executed) if disturb is None else disturb(executed)
         observation, reward, terminated, truncated, info = env.step(executed)
         rewards.append(float(reward))
         if not np.isfinite(rewards[-1]):

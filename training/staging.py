@@ -128,8 +128,8 @@ class EpisodeRunner:
         """Run one episode and stage it.
 
         Args:
-            job: `task, seed, demonstrator, disturbance, noise, noise_fraction, max_steps, only_success, staging,
-                plugins`.
+            job: `task, seed, demonstrator, disturbance, noise, noise_fraction, detours, max_steps, only_success,
+                staging, plugins`.
 
         Returns:
             A record `{seed, steps, return, success, noise, staged, seconds}`, `{failed: why}` for an episode that went
@@ -188,7 +188,7 @@ class EpisodeRunner:
         rng = noise_rng(job["seed"])
         disturbed = job["noise"] > 0 and rng.random() < job["noise_fraction"]
         noise = job["noise"] if disturbed else 0.0
-        episode = run_episode(self._env, self._demonstrator, job["seed"], noise, rng, job["max_steps"])
+        episode = run_episode(self._env, self._demonstrator, job["seed"], noise, rng, job["max_steps"], job["detours"])
         staged = not (job["only_success"] and episode.success is False)
         if staged:
             final = episode_file(job["staging"], job["seed"], "h5")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from opengato.training import distributed
 from opengato.training.arrays import TaskArrays, open_arrays
 from opengato.training.by_score import weights_by_score
 from opengato.training.episodes import EpisodeStore
+from opengato.training.mixture import pattern_of
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
 
@@ -30,7 +30,8 @@ class TrainConfig(TrainerConfig):
     Args:
         tasks: ids and patterns; held-out tasks are left out always, and of a pattern those without demonstrations.
         data_dir: where `opengato collect` put the demonstrations.
-        elsewhere: patterns of tasks whose demonstrations lie in another folder: `{arm/*: data-disturbed}`.
+        elsewhere: patterns of tasks whose demonstrations lie in another folder, `{arm/*: data-disturbed}`; the last
+            that fits wins.
         out: folder of the run; the agent ends up in `out/agent`.
         model: preset; `shape` changes single fields of it.
         init: an agent to start from instead of random weights.
@@ -56,7 +57,8 @@ class TrainConfig(TrainerConfig):
 
     def folder_of(self, task: str) -> str:
         """Where the demonstrations of a task lie."""
-        return next((folder for like, folder in self.elsewhere.items() if fnmatchcase(task, like)), self.data_dir)
+        like = pattern_of(self.elsewhere, task)
+        return self.data_dir if like is None else self.elsewhere[like]
 
 
 def train(config: TrainConfig, cards: Sequence[Card]) -> Path:

@@ -7,12 +7,13 @@ sideways, down a funnel as it comes near.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 
 from opengato.envs.arm.env import GRIP, OPEN, SPEED, TURN, ArmEnv
-from opengato.envs.arm.goals import BESIDE, HOVER, LIFT_HEIGHT, Lift, Place, Reach, Stack
+from opengato.envs.arm.goals import BESIDE, HOVER, LIFT_HEIGHT, Goal, Lift, Place, Reach, Stack
 from opengato.envs.arm.objects import SYMMETRY
 from opengato.envs.tabletop import RATE
 
@@ -24,10 +25,25 @@ RELEASED = 0.012  # metres by which open fingers must exceed the object
 
 
 class ArmExpert:
-    """Demonstrator of all tasks of the arm."""
+    """Demonstrator of all tasks of the arm.
 
-    def __init__(self) -> None:
+    Args:
+        goal: what it acts toward; None for what is asked of the arm.
+    """
+
+    def __init__(self, goal: Goal | None = None) -> None:
         self._env: ArmEnv | None = None
+        self._goal = goal
+
+    def astray(self, rng: np.random.Generator) -> ArmExpert:
+        """One that mistakes another object for the one to go to (of those to go onto or beside, where there is one)."""
+        assert self._env is not None, "reset(env) comes first"
+        goal = copy.copy(self._env.goal)
+        other = str(rng.choice([color for color in self._env.shapes if color not in (goal.top, goal.bottom)]))
+        goal.top, goal.bottom = (goal.top, other) if goal.bottom else (other, None)
+        found = ArmExpert(goal)
+        found.reset(self._env)
+        return found
 
     def reset(self, env: Any) -> None:
         self._env = env.unwrapped
@@ -36,7 +52,7 @@ class ArmExpert:
         """The action for the environment's present state, float32 [5]."""
         env = self._env
         assert env is not None, "reset(env) comes first"
-        goal = env.goal
+        goal = self._goal or env.goal
         yaw = env.gripper_yaw()
         if isinstance(goal, Reach):
             above = env.object_position(goal.top) + [0.0, 0.0, HOVER]
