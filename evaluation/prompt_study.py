@@ -54,9 +54,9 @@ def study(config: PromptsConfig) -> dict[str, Any]:
     """Play every task under every prompt; what is there already is kept.
 
     Returns:
-        `rows`: per task and prompt `task, prompt, n, mean_return, score, interval, scores`; `differences`: per task
-        the mean difference of scores between the right demonstration and the wrong prompt, seed by seed, with its
-        interval.
+        `rows`: per task and prompt `task, prompt, n, mean_return, score, interval, commit, scores`; `differences`: per
+        task the mean difference of scores between the right demonstration and the wrong prompt, seed by seed, with
+        its interval.
     """
     registry.load_plugins(config.plugins)
     file = Path(config.out) / RESULTS
@@ -102,7 +102,8 @@ def _kept(row: Row) -> Row:
         name: row[name]
         for name in ("task", "prompt", "prompt_text", "n", "mean_return", "score", "interval", "success")
     }
-    return {**kept, "scores": {str(episode["seed"]): episode["score"] for episode in row["episodes"]}}
+    scores = {str(episode["seed"]): episode["score"] for episode in row["episodes"]}
+    return {**kept, "commit": commit(), "scores": scores}
 
 
 def table(found: dict[str, Any]) -> str:

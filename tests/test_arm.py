@@ -9,7 +9,7 @@ import pytest
 
 from opengato.envs.arm import make
 from opengato.envs.arm.env import HALF_HEIGHT, ArmEnv
-from opengato.envs.arm.expert import ArmExpert
+from opengato.envs.arm.expert import HELD_OUT, ArmExpert
 from opengato.envs.arm.goals import BESIDE
 from opengato.envs.arm.kinematics import joints_for
 from opengato.envs.arm.scene import AREA, MAX_OBJECTS, SHAPES, SceneObject, SceneRenderer
@@ -69,6 +69,18 @@ def test_on_a_detour_another_object_is_meant(task: tuple[str, ...], others: set[
     for stray in strays:
         assert env.action_space.contains(stray.act(observation))
     assert (env.unwrapped.goal.top, env.unwrapped.goal.bottom) == before
+
+
+def test_no_detour_shows_a_held_out_stack() -> None:
+    assert {card.id for card in registry.find("arm/stack-*", split="held_out") if "triplet" not in card.id} == {
+        f"arm/stack-{HELD_OUT[0]}-on-{HELD_OUT[1]}"
+    }
+    env = make("stack", "blue", "red", cameras=False)
+    env.reset(seed=0)
+    expert = ArmExpert()
+    expert.reset(env)
+    with pytest.raises(OpengatoError, match="held out"):
+        expert.astray(np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("number", range(1, 6))

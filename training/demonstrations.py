@@ -12,7 +12,7 @@ from gymnasium import spaces
 from opengato.envs.ahead import Ahead, cut
 from opengato.errors import ObservationError, OpengatoError
 
-from .detours import Detours
+from .detours import Detours, chance_to_begin
 from .episodes import Recording
 from .minari_store import stack
 
@@ -205,8 +205,7 @@ def _box_disturber(space: spaces.Box, scale: float, rng: np.random.Generator) ->
 
 
 def _choice_disturber(space: spaces.Space, scale: float, rng: np.random.Generator) -> Disturber:
-    mean_hold = sum(HOLD_STEPS) / 2
-    begin = scale / (mean_hold * (1 - scale) + scale)  # so that a share `scale` of the steps is disturbed
+    begin = chance_to_begin(scale, sum(HOLD_STEPS) / 2)
     space = copy.deepcopy(space)  # seeding it must leave the environment's own alone
     space.seed(int(rng.integers(2**31)))
     left, held = 0, None

@@ -1,8 +1,8 @@
 """Detours: the body follows another goal for a while, and what was wanted is recorded.
 
 Where two tasks differ in nothing but their goal, a demonstration shows the goal in a few steps only: once the hand is
-on its way to the green object, its place says where it goes on to. An agent that learns to go on needs no prompt, and
-chooses a goal by itself. On a detour the body is on its way to the wrong goal, and only the prompt says which is right.
+on its way to the green object, its place says where it goes on to. An agent may learn to go on, and choose a goal by
+itself. On a detour the body is on its way to the wrong goal, and only the prompt says which is right.
 """
 
 from __future__ import annotations
@@ -24,6 +24,11 @@ class Astray(Protocol):
         """One that acts toward another goal in the environment at hand, drawn at random; it has `act(observation)`."""
 
 
+def chance_to_begin(share: float, mean: float) -> float:
+    """Per step outside a stretch, so that this share of all steps lies in stretches of so many steps in the mean."""
+    return share / (mean * (1 - share) + share)
+
+
 class Detours:
     """Decides step by step whose action the body executes; make one per episode.
 
@@ -43,8 +48,7 @@ class Detours:
                 "Next: detours=0, or give it a method astray(rng) that returns a demonstrator of one."
             )
         self._demonstrator, self._rng = demonstrator, rng
-        mean = sum(STEPS) / 2
-        self._begin = share / (mean * (1 - share) + share)  # so that this share of the steps lies on detours
+        self._begin = chance_to_begin(share, sum(STEPS) / 2)
         self._left, self._other = 0, None
 
     def __call__(self, observation: Any, action: Any) -> Any:

@@ -86,9 +86,8 @@ class ActLearner:
         optimizer = torch.optim.AdamW(
             self.policy.get_optim_params(), lr=config.optimizer_lr, weight_decay=config.optimizer_weight_decay
         )
-        last = (
-            starts[torch.bucketize(torch.arange(len(seen)), starts[1:], right=True) + 1] - 1
-        )  # of each step's episode
+        episode = torch.bucketize(torch.arange(len(seen)), starts[1:], right=True)  # of each step
+        last = starts[episode + 1] - 1
         updates = 0
         self.policy.train()
         while time.perf_counter() - began < order["seconds"]:

@@ -16,12 +16,14 @@ from opengato.envs.arm.env import GRIP, OPEN, SPEED, TURN, ArmEnv
 from opengato.envs.arm.goals import BESIDE, HOVER, LIFT_HEIGHT, Goal, Lift, Place, Reach, Stack
 from opengato.envs.arm.objects import SYMMETRY
 from opengato.envs.tabletop import RATE
+from opengato.errors import OpengatoError
 
 GAIN = 0.35  # share of the way to the point that one step covers, up to full speed
 CLEARANCE = 0.065  # metres above the place to go down to, while travelling
 NEAR, FAR = 0.008, 0.035  # metres sideways: the funnel's throat and mouth
 CLOSE_FLAT, CLOSE_HIGH = 0.011, 0.010  # where fingers may close
 RELEASED = 0.012  # metres by which open fingers must exceed the object
+HELD_OUT = ("blue", "green")  # stacking these is a held-out task: no detour shows it
 
 
 class ArmExpert:
@@ -36,10 +38,22 @@ class ArmExpert:
         self._goal = goal
 
     def astray(self, rng: np.random.Generator) -> ArmExpert:
-        """One that mistakes another object for the one to go to (of those to go onto or beside, where there is one)."""
+        """One that mistakes another object for the one to go to (of those to go onto or beside, where there is one).
+
+        Raises:
+            OpengatoError: the only other goal is held out from every training run.
+        """
         assert self._env is not None, "reset(env) comes first"
         goal = copy.copy(self._env.goal)
-        other = str(rng.choice([color for color in self._env.shapes if color not in (goal.top, goal.bottom)]))
+        others = [color for color in self._env.shapes if color not in (goal.top, goal.bottom)]
+        if isinstance(goal, Stack):
+            others = [color for color in others if (goal.top, color) != HELD_OUT]
+        if not others:
+            raise OpengatoError(
+                f"detours: stacking {goal.top} on {goal.bottom} has no other goal but one that is held out. "
+                "Next: detours=0"
+            )
+        other = str(rng.choice(others))
         goal.top, goal.bottom = (goal.top, other) if goal.bottom else (other, None)
         found = ArmExpert(goal)
         found.reset(self._env)

@@ -20,7 +20,7 @@ def make_rgb_stacking(triplet: str, **kwargs: Any) -> Any:
     return make(triplet, **kwargs)
 
 
-def _register(name: str, triplet: str, skill: str, split: str, same_returns_as: str | None = None) -> None:
+def _register(name: str, triplet: str, skill: str, split: str, like: str | None = None) -> None:
     register(
         f"rgb-stacking/{name}",
         instruction="stack the red object on the blue object",
@@ -31,7 +31,7 @@ def _register(name: str, triplet: str, skill: str, split: str, same_returns_as: 
         success="the red object rests on the blue one alone, the gripper let go and is 7 cm above, for half a second",
         demonstrator="opengato.envs.rgb_stacking.expert:StackExpert",
         extra="rgb-stacking",
-        same_returns_as=same_returns_as,
+        same_returns_as=f"rgb-stacking/{like}" if like else None,
     )(partial(make_rgb_stacking, triplet))
 
 
@@ -40,5 +40,4 @@ for _name, _facts in world("rgb_stacking").items():
         _register("generalisation", _facts["triplet"], "generalisation", "train")
     else:
         _register(f"mastery-{_name}", _facts["triplet"], "mastery", "train")
-        _judge = f"generalisation-{_name}"
-        _register(_judge, _facts["triplet"], "generalisation", "held_out", f"rgb-stacking/mastery-{_name}")
+        _register(f"generalisation-{_name}", _facts["triplet"], "generalisation", "held_out", f"mastery-{_name}")
