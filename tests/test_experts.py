@@ -10,6 +10,7 @@ import pytest
 from gymnasium import spaces
 
 from opengato.envs.control import make
+from opengato.envs.experts.expert import HELD_OUT, Expert
 from opengato.envs.experts.policy import MlpPolicy, flatten
 from opengato.errors import ObservationError, OpengatoError, SpaceError
 from opengato.tasks import Card, registry
@@ -122,3 +123,20 @@ def test_what_normalises_the_observations_disappears_into_the_first_layer(tmp_pa
     np.testing.assert_allclose(policy(observation), wanted[0], atol=1e-4)
     assert np.abs(policy(observation)).max() < 1.0
     env.close()
+
+
+def test_astray_is_another_task_of_the_same_body() -> None:
+    assert set(HELD_OUT) == {id for id in IDS if registry.get(id).split == "held_out"}
+    walker = make("walker", "stand")
+    observation, _ = walker.reset(seed=0)
+    expert = Expert()
+    expert.reset(walker)
+    strays = [expert.astray(np.random.default_rng(seed)) for seed in range(8)]
+    assert {stray.task for stray in strays} == {"control/walker-walk", "control/walker-walk-backwards"}
+    for stray in strays:
+        assert not np.allclose(stray.act(observation), expert.act(observation))
+    pole = make("cartpole", "balance")
+    pole.reset(seed=0)
+    expert.reset(pole)
+    with pytest.raises(OpengatoError, match=r"another task of the body of control/cartpole-balance\. Next: detours=0"):
+        expert.astray(np.random.default_rng(0))
