@@ -13,7 +13,7 @@ pytest.importorskip("minigrid")
 
 from opengato.envs.gridworld import make
 from opengato.envs.gridworld.expert import Bot
-from opengato.envs.gridworld.planner import Planner
+from opengato.envs.gridworld.planner import BESIDE, DROP, TOGGLE, TURNS, KeyPlanner, Planner
 from opengato.envs.gridworld.snapshot import Snapshot, things_of
 from opengato.errors import UnknownNameError
 
@@ -136,6 +136,24 @@ def test_planning_leaves_the_level_as_it_was():
     assert env.level.np_random.bit_generator.state == chance
     assert env.level.step_count == 0
     assert env.level.gen_obs()["mission"] == observation["mission"]
+
+
+def test_a_planner_for_keys_lays_down_only_beside_doors():
+    env, planner = make("MiniGrid-ObstructedMaze-2Dl-v0"), KeyPlanner()
+    observation, _ = env.reset(seed=1)
+    planner.reset(env)
+    planner.act(observation)
+    plan = list(planner._plan)
+    laid_down = [number for number, action in enumerate(plan) if action == DROP]
+    assert laid_down
+    for number in laid_down:
+        before = plan[:number]
+        while before[-1] in TURNS:
+            before.pop()
+        assert before[-1] == TOGGLE
+        assert number - len(before) <= BESIDE
+    _, success, _ = play(env, KeyPlanner(), 1, 0.0)
+    assert success
 
 
 def test_without_a_plan_the_planner_says_so():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from .snapshot import Snapshot, things_of
 
-DONE = 6
+TURNS, DROP, TOGGLE, DONE = (0, 1), 4, 5, 6
+BESIDE = 2  # turns that may lie between opening a door and laying something down
 
 
 class Planner:
@@ -66,7 +68,7 @@ class Planner:
         known = {begin.key()}
         while waiting and len(came) < self.budget:
             number, moment = waiting.popleft()
-            for action in actions:
+            for action in self._worth_trying(actions, came, number):
                 moment.put_back(level, things)
                 _, reward, terminated, truncated, _ = level.step(action)
                 if terminated and reward > 0:
@@ -81,9 +83,30 @@ class Planner:
                     waiting.append((len(came) - 1, after))
         return []
 
+    def _worth_trying(self, actions: range, came: list[tuple[int, int]], number: int) -> Iterable[int]:
+        """Of the actions, those that a plan may go on with from this state."""
+        return actions
+
     def _way(self, came: list[tuple[int, int]], number: int) -> list[int]:
         way = []
         while number:
             number, action = came[number]
             way.append(action)
         return way[::-1]
+
+
+class KeyPlanner(Planner):
+    """A planner for levels of doors and keys: it lays down what it carries only beside a door that it has just opened.
+
+    Where a key may be laid down anywhere there are as many states again for every cell; so there are a hundredth.
+    """
+
+    def _worth_trying(self, actions: range, came: list[tuple[int, int]], number: int) -> Iterable[int]:
+        turns, beside = 0, False
+        while number and turns <= BESIDE:
+            number, action = came[number]
+            if action not in TURNS:
+                beside = action == TOGGLE
+                break
+            turns += 1
+        return [action for action in actions if action != DONE and (beside or action != DROP)]

@@ -12,7 +12,11 @@ from opengato.tasks.worlds import published, world
 HELD_OUT = ("pickup-dist", "pickup-dist-debug", "put-next-local", "put-next-local-s5n3", "put-next-local-s6n4")
 # MiniGrid lays these out alike whatever the seed.
 FIXED = ("empty-5x5", "empty-6x6", "empty-8x8", "empty-16x16", "dist-shift-1", "dist-shift-2")
-DEMONSTRATORS = {"bot": "opengato.envs.gridworld.expert:Bot", "planner": "opengato.envs.gridworld.planner:Planner"}
+DEMONSTRATORS = {
+    "bot": "opengato.envs.gridworld.expert:Bot",
+    "planner": "opengato.envs.gridworld.planner:Planner",
+    "keys": "opengato.envs.gridworld.planner:KeyPlanner",
+}
 # In words that the shipped agent was trained with; the other levels say what their missions have in common.
 INSTRUCTIONS = {
     "go-to-local": "go to the object that the mission names",
