@@ -98,7 +98,7 @@ class Planner:
 class KeyPlanner(Planner):
     """A planner for levels of doors and keys: it lays down what it carries only beside a door that it has just opened.
 
-    Where a key may be laid down anywhere there are as many states again for every cell; so there are a hundredth.
+    Where a key may be laid down anywhere there are as many states again for every cell.
     """
 
     def _worth_trying(self, actions: range, came: list[tuple[int, int]], number: int) -> Iterable[int]:
