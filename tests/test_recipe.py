@@ -25,6 +25,26 @@ def test_every_command_is_legal(name: str) -> None:
         assert registry.find(list(config.tasks)) if command == "collect" else True
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_stage_finds_what_was_made_before(name: str) -> None:
+    outs: set[str] = set()
+    shown: set[tuple[str, str]] = set()
+    for line in recipe.read(name):
+        command, *words = shlex.split(line)
+        if command not in ("collect", "train"):
+            continue
+        config = compose(command, _import(COMMANDS[command][0]), words)
+        tasks = [card.id for card in registry.find(list(config.tasks))]
+        if command == "collect":
+            shown |= {(config.data_dir, task) for task in tasks}
+            continue
+        known = {task for _, task in shown}
+        assert not config.init or config.init.removesuffix("/agent") in outs, line
+        assert config.out not in outs, line
+        assert all((config.folder_of(task), task) in shown for task in tasks if task in known), line
+        outs.add(config.out)
+
+
 def test_commands_run_in_order_from_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
     monkeypatch.setattr(recipe, "read", lambda name: ["list families", "doctor", "data verify data_dir=x"])
