@@ -41,6 +41,7 @@ class TaskArrays:
         steps: every timestep of every episode, memory-mapped where numeric.
         starts: int64 [episodes + 1], first timestep of each episode.
         folder: where the arrays lie; None in memory. Another process is handed the folder and maps it itself.
+        shown: demonstrations that prompts are drawn from; None for these here.
     """
 
     task: str
@@ -49,6 +50,7 @@ class TaskArrays:
     steps: Timesteps
     starts: np.ndarray
     folder: Path | None = None
+    shown: TaskArrays | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, **({"steps": None} if self.folder else {})}

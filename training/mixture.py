@@ -32,8 +32,9 @@ class MixtureConfig:
     Args:
         rows: sequences a batch; each is as long as the model's window.
         pixels: of a batch, about; where pictures are large, a batch has fewer rows, one at least. 0 for any number.
-        demonstration_prompts: share of sequences that start with a demonstration of the same task (Gato: a quarter);
-            half of these are its end, half start anywhere in it.
+        demonstration_prompts: share of sequences that start with a demonstration of the same task (Gato: a quarter).
+        prompt_ends: share of these that are a demonstration's end, as where an agent is evaluated (Gato: half); the
+            others end anywhere in it.
         instruction_prompts: share that start with the task in words, drawn independently.
         segment_steps: timesteps of an episode in a sequence at most; None for as many as fit.
         hide_actions: share of sequences in which past actions are hidden, for a model that sees its own.
@@ -48,6 +49,7 @@ class MixtureConfig:
     rows: int = 32
     pixels: int = 0
     demonstration_prompts: float = 0.25
+    prompt_ends: float = 0.5
     instruction_prompts: float = 0.25
     segment_steps: int | None = 64
     hide_actions: float = 0.7
@@ -169,9 +171,10 @@ class Mixture:
 
     def _demonstration(self, task: TaskArrays, layout: Layout, rng: np.random.Generator) -> Timesteps:
         """A prompt: the end of another episode, or a stretch from anywhere in it."""
+        task = task.shown or task
         episode = int(rng.integers(len(task)))
         length = int(task.starts[episode + 1] - task.starts[episode])
-        end = length if rng.random() < 0.5 else int(rng.integers(1, length + 1))
+        end = length if rng.random() < self.config.prompt_ends else int(rng.integers(1, length + 1))
         positions = int(rng.integers(1, prompt_positions(self.model) + 1))
         begin = max(0, end - positions)  # a timestep takes at least one position
         return tail(layout, task.episode(episode, begin, end), positions)

@@ -32,6 +32,8 @@ class TrainConfig(TrainerConfig):
         data_dir: where `opengato collect` put the demonstrations.
         elsewhere: patterns of tasks whose demonstrations lie in another folder, `{arm/*: data-disturbed}`; the last
             that fits wins.
+        shown: patterns of tasks whose demonstrations as prompts lie in another folder, `{arm/*: data-shown}`: where
+            what is learnt from was disturbed, a prompt may still be as clean as the one that an agent will get.
         out: folder of the run; the agent ends up in `out/agent`.
         model: preset; `shape` changes single fields of it.
         init: an agent to start from instead of random weights.
@@ -45,6 +47,7 @@ class TrainConfig(TrainerConfig):
     tasks: list[str] = field(default_factory=lambda: ["*"])
     data_dir: str = "data"
     elsewhere: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
     out: str = "runs/train"
     model: str = "nano"
     shape: dict[str, Any] = field(default_factory=dict)
@@ -59,6 +62,11 @@ class TrainConfig(TrainerConfig):
         """Where the demonstrations of a task lie."""
         like = pattern_of(self.elsewhere, task)
         return self.data_dir if like is None else self.elsewhere[like]
+
+    def shown_of(self, task: str) -> str | None:
+        """Where the demonstrations lie that prompts of a task are drawn from; None where those do that are learnt."""
+        like = pattern_of(self.shown, task)
+        return None if like is None else self.shown[like]
 
 
 def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
@@ -89,6 +97,9 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     if not first:  # the first process turns episodes into arrays, the others find them
         distributed.wait()
     tasks = [open_task(card, config.folder_of(card.id), agent.vocabulary, config.skip_damaged) for card in cards]
+    for card, task in zip(cards, tasks, strict=True):
+        if shown := config.shown_of(card.id):
+            task.shown = open_task(card, shown, agent.vocabulary, config.skip_damaged)
     if first:
         distributed.wait()
     learn_statistics(agent, tasks)
