@@ -333,7 +333,14 @@ def test_demonstrations_of_some_tasks_may_lie_elsewhere(tmp_path: Path) -> None:
     with pytest.raises(OpengatoError, match="opengato collect"):
         train(config, [card])
     folder = train(replace(config, elsewhere={"gridworld/*": "nowhere", task: other}), [card])
-    assert Agent.load(folder).card["episodes"] == {task: 2}
+    parent = Agent.load(folder)
+    assert parent.card["episodes"] == {task: 2}
+    parent.card.update(name="parent", remark="its own", licence="MIT")
+    parent.save(folder)
+    child = train(replace(config, elsewhere={task: other}, init=str(folder), out=str(tmp_path / "child")), [card])
+    facts = Agent.load(child).card
+    assert (facts["init"], facts["licence"]) == (str(folder), "MIT")
+    assert not {"name", "remark"} & set(facts)  # the parent's, who is another
 
 
 @pytest.mark.slow

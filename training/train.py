@@ -22,6 +22,12 @@ from opengato.training.episodes import EpisodeStore
 from opengato.training.mixture import pattern_of
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
+# What an agent's card says of that agent alone, so that one trained from it doesn't bear its name, story and scores.
+OF_ITS_PARENT = (
+    "name", "command", "machine", "demonstrations", "hours_of_stages", "remark", "scores",
+    "mean_score_of_trained_tasks", "evaluation",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class TrainConfig(TrainerConfig):
@@ -114,8 +120,10 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
         announce(agent, tasks, trainer, resumed)
     trainer.run()
     agent = trainer.trained()
-    for of_its_parent in ("scores", "mean_score_of_trained_tasks", "evaluation"):
+    for of_its_parent in OF_ITS_PARENT:
         agent.card.pop(of_its_parent, None)
+    if config.init:
+        agent.card["init"] = config.init
     agent.card.update(
         tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
         hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},
