@@ -177,10 +177,9 @@ def test_wheel_and_sdist_hold_what_they_should(built: Path) -> None:
         assert name in inside
     assert any(name.startswith("opengato/assets/") and not name.endswith(".py") for name in inside)
     assert any(name.endswith("licenses/LICENSE") for name in inside)
-    assert not [name for name in inside if "__pycache__" in name or "/data/" in name or "/checkpoints/" in name]
+    assert not [name for name in inside if "__pycache__" in name or "/data/" in name]
     with tarfile.open(source) as archive:
         packed = archive.getnames()
     assert any(name.endswith("/pyproject.toml") for name in packed)
     assert not [name for name in packed if "/.venv/" in name or "/runs/" in name or "__pycache__" in name]
-    assert not [name for name in packed if "/checkpoints/" in name]
     assert source.stat().st_size < 200e6
