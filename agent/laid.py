@@ -106,13 +106,11 @@ class WordTargets(Tensors):
 
     Args:
         source, ids, weight, task: [n] each, as in `Targets`.
-        shown, unshown: int64 [n, words], ids that this place had elsewhere and never had, filled up with -1; see
-            `training/unshown.py`.
+        unshown: int64 [n, words], ids that this place never had, filled up with -1; see `training/unshown.py`.
     """
 
     source: torch.Tensor
     ids: torch.Tensor
-    shown: torch.Tensor
     unshown: torch.Tensor
     weight: torch.Tensor
     task: torch.Tensor

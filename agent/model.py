@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn import functional as F
 
 from opengato.agent.config import ModelConfig
 from opengato.agent.embedding import Embedding, which
+from opengato.agent.gaps import EVEN, chosen_among, unevenness
 from opengato.agent.laid import Laid, Targets, Tensors, WordTargets
 from opengato.agent.smoothing import gaussian, smoothed_loss, spread
 from opengato.agent.transformer import Transformer
@@ -183,19 +183,7 @@ class Model(nn.Module):
         self, h: torch.Tensor, row: torch.Tensor, target: WordTargets
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         logits = self.word_logits(h[row[target.source]]).float()
-        right = logits.gather(1, target.ids[:, None])[:, 0]
-        # A word of a gap counts as one of those that may stand here, but is not weighed against the one that does.
-        shown = _chosen(logits, target.shown, right)
-        either = torch.logaddexp(shown, _chosen(logits, target.unshown, None))
-        return (logits.logsumexp(-1) - either) + (shown - right), target.weight, target.task
-
-
-def _chosen(scores_nV: torch.Tensor, ids_nW: torch.Tensor, alone: torch.Tensor | None) -> torch.Tensor:
-    """Log of the summed exponentials of these words' scores, float [n]; -1 is no word. Where there is none: `alone`,
-    or next to nothing."""
-    found = scores_nV.gather(1, ids_nW.clamp(min=0)).masked_fill(ids_nW < 0, -1e9)
-    if alone is not None:
-        found = torch.where(
-            (ids_nW >= 0).any(1, keepdim=True), found, alone[:, None].expand_as(found) - math.log(found.shape[1])
-        )
-    return found.logsumexp(-1)
+        losses = chosen_among(logits, target.ids, target.unshown)
+        if self.training:
+            losses = losses + EVEN * unevenness(logits, target.ids, target.unshown, target.weight > 0)
+        return losses, target.weight, target.task

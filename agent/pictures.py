@@ -3,9 +3,9 @@
 A patch knows nothing of its neighbours, so an object that crosses an edge has to be learnt anew for every place. A
 convolution over the whole picture learns it once. Who acts gets one vector (or a few), made of what a number of maps
 found, and where (the expected place under a map: spatial soft-argmax, Levine et al. 2016). Who writes about a picture
-gets it tile by tile, as Gato gets its patches, and looks at the tiles while writing.
+gets it tile by tile, as Gato gets its patches, and looks at the tiles while writing (`Reader`).
 
-Shapes: n timesteps, M maps, P cells of a picture, C channels of a cell, G tiles to a side, D width of the model.
+Shapes: n timesteps, M maps, P cells of a picture, C channels of a cell, D width of the model.
 """
 
 from __future__ import annotations
@@ -17,30 +17,23 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from opengato.agent.cells import FLOOR, STEM, Convolutions, in_cells, whole_cells
 from opengato.agent.config import ModelConfig
+from opengato.agent.reading import Reader
 
-STEM = 4  # side of a cell in pixels
-FLOOR = 8.0  # of 256 levels: a picture flatter than this is not blown up to full contrast
 SHARPNESS = 6.0  # scale of a new map's scores, so that maps look at different things from the start
-TILE = 4  # cells to a tile's side: 16 pixels of a 64 × 64 picture
 HIDDEN = 512
 
 
-class Trunk(nn.Module):
-    """Pictures to cells of 4 × 4 pixels, each of which knows its surroundings.
+class Trunk(Convolutions):
+    """Pictures to cells, as who acts sees them.
 
     Args:
-        channels: of a cell.
-        layers: 3 × 3 convolutions.
+        channels, layers: as in `Convolutions`.
     """
 
     def __init__(self, channels: int, layers: int) -> None:
-        super().__init__()
-        self.stem = nn.Linear(3 * STEM**2, channels)
-        self.layers = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(layers))
-        for layer in (self.stem, *self.layers):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
-            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        super().__init__(3, channels, layers)
 
     def forward(self, pixels_NHWC: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """uint8 [n, height, width, 3] to cells float [n, C, rows, columns], and mean colour and contrast [n, 4].
@@ -48,12 +41,8 @@ class Trunk(nn.Module):
         Each picture is centred on its own mean and scaled by its own contrast, because most of it is background that
         never changes: without that the little that differs between two pictures starts too small to be learnt from.
         """
-        pixels_NHWC = F.pad(pixels_NHWC, (0, 0, 0, -pixels_NHWC.shape[2] % STEM, 0, -pixels_NHWC.shape[1] % STEM))
-        n, height, width, _ = pixels_NHWC.shape
-        rows, columns = height // STEM, width // STEM
-        cells = (
-            pixels_NHWC.view(n, rows, STEM, columns, STEM, 3).permute(0, 1, 3, 2, 4, 5).reshape(n, rows * columns, -1)
-        )
+        cells, rows, columns = in_cells(whole_cells(pixels_NHWC))
+        n = len(cells)
         x = cells.to(torch.get_autocast_dtype(cells.device.type) if _autocast(cells) else torch.float32)
         mean_N3 = x.mean(1).view(n, -1, 3).mean(1)
         x -= mean_N3.repeat(1, STEM**2)[:, None]
@@ -62,11 +51,7 @@ class Trunk(nn.Module):
         look_N4 = torch.cat([mean_N3 / 128 - 1, contrast_N1 / 64], 1)
         # The scale is applied behind the linear layer, where there are fewer numbers.
         x = F.linear(x, self.stem.weight) / contrast_N1[..., None].to(x.dtype) + self.stem.bias.to(x.dtype)
-        x = F.relu(x).view(n, rows, columns, -1).permute(0, 3, 1, 2)
-        for number, layer in enumerate(self.layers):
-            change = F.relu(layer(x))
-            x = (x + change) * math.sqrt(0.5) if number else change
-        return x, look_N4
+        return self.around(x, rows, columns), look_N4
 
 
 class PictureEncoder(nn.Module):
@@ -78,14 +63,13 @@ class PictureEncoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        channels, width, maps, self.grid = config.trunk_channels, config.width, config.picture_maps, config.picture_grid
+        channels, width, maps = config.trunk_channels, config.width, config.picture_maps
         self.trunk = Trunk(channels, config.trunk_layers)
         self.score = nn.Linear(channels, maps)
         nn.init.normal_(self.score.weight, std=SHARPNESS * channels**-0.5)
         self.hidden = nn.Linear(maps * (channels + 2) + 4, HIDDEN)
         self.acting = nn.Linear(HIDDEN, config.picture_positions * width)
-        self.reading = nn.Sequential(nn.Linear(channels * TILE**2, 256), nn.GELU(), nn.Linear(256, width))
-        self.tile = nn.Parameter(0.5 * torch.randn(self.grid**2, width))
+        self.reader = Reader(config)
         self.camera = nn.Embedding(config.slots, width)
         self.mix = nn.Sequential(
             nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
@@ -99,28 +83,24 @@ class PictureEncoder(nn.Module):
         Pictures are multiplied channel by channel with a vector of their camera and summed, as numbers are with their
         slots: which camera saw it is not lost.
         """
-        seen, count = torch.zeros((), device=self.tile.device), 0
+        seen, count = torch.zeros((), device=self.camera.weight.device), 0
         for pixels, first in zip(pictures, cameras, strict=True):
             for index, picture in enumerate(threes(pixels)):
-                cells, look = self.trunk(picture)
-                vectors = self.tiles(cells) if reading else self.whole(cells, look).view(len(cells), positions, -1)
+                if reading:
+                    vectors = self.reader(picture)
+                else:
+                    cells, look = self.trunk(picture)
+                    vectors = self.whole(cells, look, positions)
                 seen = seen + vectors * self.camera.weight[(first + index) % self.camera.num_embeddings]
                 count += 1
         x = seen / math.sqrt(count)
         return x + self.mix(x)
 
-    def tiles(self, cells_NCHW: torch.Tensor) -> torch.Tensor:
-        """One vector per tile, row by row: float [n, G², D]. A picture of another size is brought to G tiles a side."""
-        n, channels, *sides = cells_NCHW.shape
-        if sides != [self.grid * TILE] * 2:
-            cells_NCHW = F.adaptive_avg_pool2d(cells_NCHW, self.grid * TILE)
-        x = cells_NCHW.view(n, channels, self.grid, TILE, self.grid, TILE).permute(0, 2, 4, 3, 5, 1)
-        return self.reading(x.reshape(n, self.grid**2, -1)) + self.tile
-
-    def whole(self, cells_NCHW: torch.Tensor, look_N4: torch.Tensor) -> torch.Tensor:
-        """All of the picture in one vector, float [n, picture_positions · D]."""
+    def whole(self, cells_NCHW: torch.Tensor, look_N4: torch.Tensor, positions: int) -> torch.Tensor:
+        """All of the picture in few vectors, float [n, positions, D]."""
         found = self.found(cells_NCHW).flatten(1)
-        return self.acting(F.gelu(self.hidden(torch.cat([found, look_N4.to(found.dtype)], 1))))
+        x = self.acting(F.gelu(self.hidden(torch.cat([found, look_N4.to(found.dtype)], 1))))
+        return x.view(len(x), positions, -1)
 
     def found(self, cells_NCHW: torch.Tensor) -> torch.Tensor:
         """What each map looks at, and where: float [n, M, C + 2]."""

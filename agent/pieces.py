@@ -18,11 +18,9 @@ from opengato.agent.codec import Codec, Timesteps
 from opengato.agent.laid import Laid, Numbers, Pictures, PooledText, Targets, Words, WordTargets, rounded
 from opengato.agent.layout import MAX_POOLED_TEXT, Layout, pictures
 
-MAX_CHOICES = 8  # words that one place had, or never had
+MAX_GAP = 8  # words that one place never had
 ROLE_SEPARATOR, ROLE_OBSERVATION, ROLE_ACTION, ROLE_INSTRUCTION = range(4)
 PLACES = 512  # of tokens within a timestep; those behind share the last (Gato, appendix C.3)
-
-Gaps = Sequence[tuple[Sequence[int], Sequence[int]]]
 
 
 class Pieces:
@@ -40,7 +38,7 @@ class Pieces:
     def add(
         self, layout: Layout, codec: Codec, steps: Timesteps, starts: np.ndarray, *,
         task: int = 0, weight: float = 0.0, keep: np.ndarray | None = None,
-        gaps: Gaps | None = None,
+        gaps: Sequence[Sequence[int]] | None = None, read: list[list[int]] | None = None,
     ) -> None:  # fmt: skip
         """Lay out T whole timesteps.
 
@@ -51,12 +49,12 @@ class Pieces:
             task: number under which losses are reported.
             weight: of each timestep's loss; 0 asks for no prediction.
             keep: bool [T], False hides that action from later timesteps.
-            gaps: per word of the replies, ends included, the words that this place had and never had
-                (`training/unshown.py`).
+            gaps: per word of the replies, ends included, the words that this place never had (`training/unshown.py`).
+            read: the replies as later words find them, where that is not what was to be said.
         """
         action_start = self.observe(layout, codec, steps, starts)
         if steps.replies is not None:
-            self._reply(codec, steps.replies, action_start, task, weight, gaps)
+            self._reply(codec, steps.replies, read or steps.replies, action_start, task, weight, gaps)
         elif steps.actions is not None:
             tokens = codec.action_scale.tokens(steps.actions)
             if layout.action_positions:
@@ -133,20 +131,19 @@ class Pieces:
         self._put(("targets", layout.slot, size, layout.pooled), facts, source, tokens, weights, tasks)
 
     def _reply(
-        self, codec: Codec, replies: list[list[int]], start: np.ndarray, task: int, weight: float,
-        gaps: Gaps | None,
+        self, codec: Codec, replies: list[list[int]], read: list[list[int]], start: np.ndarray, task: int,
+        weight: float, gaps: Sequence[Sequence[int]] | None,
     ) -> None:  # fmt: skip
-        closed = [[*ids, codec.vocabulary.end_id] for ids in replies]
-        self.text(closed, start, ROLE_ACTION)
+        end = codec.vocabulary.end_id
+        self.text([[*ids, end] for ids in read], start, ROLE_ACTION)
         if weight:
-            ids, index, counts = _in_a_row(closed)
+            ids, index, counts = _in_a_row([[*ids, end] for ids in replies])
             source = np.repeat(start, counts) + index - 1
-            choices = np.full((2, len(ids), MAX_CHOICES), -1)
-            for number, pair in enumerate(gaps or ()):
-                for row, words in zip(choices[:, number], pair, strict=True):
-                    row[: len(words)] = words[:MAX_CHOICES]
+            unshown = np.full((len(ids), MAX_GAP), -1)
+            for row, words in zip(unshown, gaps or (), strict=False):
+                row[: len(words)] = words[:MAX_GAP]
             weights, tasks = np.full(len(ids), weight, np.float32), np.full(len(ids), task)
-            self._put(("word_targets",), {}, source, ids, *choices, weights, tasks)
+            self._put(("word_targets",), {}, source, ids, unshown, weights, tasks)
 
     def _put(self, key: tuple[Any, ...], facts: dict[str, Any], *arrays: np.ndarray) -> None:
         self._facts.setdefault(key, facts)

@@ -11,9 +11,9 @@ import torch
 from opengato.agent import Agent
 from opengato.agent.config import preset
 from opengato.agent.episode import Episode
-from opengato.agent.model import _chosen
+from opengato.agent.gaps import chosen_among, unevenness
 from opengato.agent.spec import Spec
-from opengato.envs.caption.scenes import HELD_OUT
+from opengato.envs.caption.scenes import HELD_OUT, SCENE_COLORS
 from opengato.tasks import registry
 from opengato.training import unshown
 from opengato.training.arrays import TaskArrays, arrays_of
@@ -42,9 +42,12 @@ def captions(agent: Agent) -> TaskArrays:
 def test_the_gaps_are_the_pairs_that_no_scene_shows(agent: Agent, captions: TaskArrays) -> None:
     found = Unshown(captions, 2, agent.vocabulary.end_id)
     word = {name: agent.vocabulary.encode(f"a {name}")[-1] for pair in HELD_OUT for name in pair}
-    told = {context[-1]: gap for context, (_, gap) in found.gaps.items()}
+    told = {context[-1]: gap for context, gap in found.gaps.items()}
     for color, shape in HELD_OUT:
         assert told[word[color]] == {word[shape]}
+        assert {agent.vocabulary.encode(f"a {other}")[-1] for other in SCENE_COLORS} - {word[color]} <= set(
+            found.peers[word[color]]
+        )
 
 
 def test_a_word_of_a_gap_is_neither_wanted_nor_unwanted(agent: Agent, captions: TaskArrays) -> None:
@@ -55,7 +58,7 @@ def test_a_word_of_a_gap_is_neither_wanted_nor_unwanted(agent: Agent, captions: 
     agent.model.eval()
     one, two = plain.batch(0), spared.batch(0)
     assert torch.equal(one.laid.word_targets[0].ids, two.laid.word_targets[0].ids)
-    assert (one.laid.word_targets[0].shown < 0).all()
+    assert (one.laid.word_targets[0].unshown < 0).all()
     losses, other = agent.model.losses(one)[0], agent.model.losses(two)[0]
     chosen = (two.laid.word_targets[0].unshown >= 0).any(1)
     assert 0 < chosen.sum() < len(chosen)
@@ -63,12 +66,61 @@ def test_a_word_of_a_gap_is_neither_wanted_nor_unwanted(agent: Agent, captions: 
     assert (other[chosen] < losses[chosen]).all(), "sharing a choice with fewer words is easier"
 
 
-def test_the_choice_is_between_the_words_that_were_shown() -> None:
+def test_the_choice_leaves_out_the_words_of_the_gap() -> None:
     scores = torch.tensor([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0, 3.0, 4.0]], requires_grad=True)
-    ids = torch.tensor([[0, 2, -1], [-1, -1, -1]])
-    found = _chosen(scores, ids, scores[:, 1])
-    np.testing.assert_allclose(found.detach(), [np.log(np.exp(1) + np.exp(3)), 2.0], rtol=1e-6)
-    assert float(_chosen(scores, ids, None)[1].detach()) < -1e8
+    losses = chosen_among(scores, torch.tensor([0, 1]), torch.tensor([[3, 1, -1], [-1, -1, -1]]))
+    np.testing.assert_allclose(
+        losses.detach(), [np.log(1 + np.exp(2)), np.log(sum(np.exp(np.arange(1, 5)))) - 2], rtol=1e-6
+    )
+    losses[0].backward()
+    assert scores.grad is not None
+    assert not scores.grad[0, [1, 3]].any()
+
+
+def test_a_gap_is_drawn_to_where_its_word_is_elsewhere() -> None:
+    """Word 1 is right throughout; word 2 was never shown with the first five, and with the others it is far behind."""
+    far = torch.tensor([9.0, 11.0, 10.0, 8.0, 12.0])
+    scores = torch.zeros(10, 3)
+    scores[:5, 2] = torch.tensor([3.0, 4.0, 5.0, 3.0, 5.0])  # it drifted ahead
+    scores[5:, 2] = -far
+    scores.requires_grad_()
+    gaps = torch.tensor([[2]] * 5 + [[-1]] * 5)
+    right, asked = torch.ones(10, dtype=torch.long), torch.ones(10, dtype=torch.bool)
+    losses = unevenness(scores, right, gaps, asked)
+    deviations = 10 / float(far.std()) * float(scores[:5, 2].std())
+    np.testing.assert_allclose(losses.detach(), [(4 + min(10, deviations)) ** 2] * 5 + [0] * 5, rtol=1e-5)
+    losses.sum().backward()
+    assert scores.grad is not None
+    assert (scores.grad[:5, 2] > 0).all()
+    assert not scores.grad[5:].any()
+    assert not unevenness(scores, right, gaps, asked & (torch.arange(10) > 2)).any(), "two say nothing of a mean"
+
+
+def test_words_that_make_the_difference_are_misread(agent: Agent, captions: TaskArrays) -> None:
+    found = Unshown(captions, 2, agent.vocabulary.end_id)
+    steps, rng = captions.episode(0), np.random.default_rng(0)
+    assert found.misread(steps, 0.0, rng) == steps.replies
+    read = found.misread(steps, 1.0, rng)
+    assert steps.replies is not None
+    pairs = [pair for pair in zip(steps.replies[0], read[0], strict=True) if pair[0] != pair[1]]
+    assert pairs
+    assert all(other in found.peers[word] for word, other in pairs)
+    assert len(pairs) == sum(word in found.peers for word in steps.replies[0])
+
+
+def test_what_is_misread_is_still_what_is_to_be_said(agent: Agent, captions: TaskArrays) -> None:
+    config = MixtureConfig(rows=1, demonstration_prompts=0, instruction_prompts=0, unshown={"caption/*": 2})
+    plain, misread = (
+        Mixture([captions], agent.model.config, replace(config, misread=share), seed=0).batch(0).laid
+        for share in (0.0, 1.0)
+    )
+    a, color, shape = plain.word_targets[0].ids[:3].tolist()
+    assert misread.word_targets[0].ids[:3].tolist() == [a, color, shape]
+    began = plain.words[0].ids.tolist().index(a)
+    assert plain.words[0].ids[began : began + 3].tolist() == [a, color, shape]
+    as_read = misread.words[0].ids[began : began + 3].tolist()
+    assert as_read[1] != color
+    assert [as_read[0], as_read[2]] == [a, shape]
 
 
 def test_short_contexts_that_many_questions_end_in_are_no_gaps(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,11 +132,11 @@ def test_short_contexts_that_many_questions_end_in_are_no_gaps(agent: Agent, mon
     assert min(map(len, found.gaps)) >= 6
     asked = {name: agent.vocabulary.encode(f"a {name}")[-1] for name in ("all", "red")}
     answer = {name: agent.vocabulary.encode(name)[0] for name in ("one", "zero", "cylinder")}
-    totals = [gap for context, (_, gap) in found.gaps.items() if asked["all"] in context[-3:]]
+    totals = [gap for context, gap in found.gaps.items() if asked["all"] in context[-3:]]
     assert not any({answer["one"], answer["zero"]} & gap for gap in totals)
-    shapes = [gap for context, (_, gap) in found.gaps.items() if asked["red"] in context[-4:]]
+    shapes = [gap for context, gap in found.gaps.items() if asked["red"] in context[-4:]]
     assert any(answer["cylinder"] in gap for gap in shapes)  # the pair that no scene shows is still one
     monkeypatch.setattr(unshown, "max", lambda *_: 2, raising=False)  # looking at the shortest contexts, too
     loose = Unshown(questions, 13, agent.vocabulary.end_id).gaps
-    totals = [gap for context, (_, gap) in loose.items() if asked["all"] in context[-3:]]
+    totals = [gap for context, gap in loose.items() if asked["all"] in context[-3:]]
     assert any(answer["one"] in gap for gap in totals)  # which is what went wrong

@@ -44,6 +44,7 @@ class MixtureConfig:
         noise: per pattern of tasks the noise on what is sensed (`noise.py`); a later pattern wins.
         unshown: per pattern of tasks with text actions, how many words before a word make its context where what a
             context never had is not held against the agent (`unshown.py`); a later pattern wins.
+        misread: share of the words which make such contexts differ that later words find misread, in these tasks.
     """
 
     rows: int = 32
@@ -57,6 +58,7 @@ class MixtureConfig:
     shift: int = 0
     noise: dict[str, float] = field(default_factory=dict)
     unshown: dict[str, int] = field(default_factory=dict)
+    misread: float = 0.0
 
 
 def shares(tasks: Sequence[str], weights: Mapping[str, float]) -> np.ndarray:
@@ -152,7 +154,8 @@ class Mixture:
         begins = start + prompt + np.cumsum(sizes) - sizes
         unshown = self.unshown[index]
         gaps = unshown.of(steps) if unshown else None
-        pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep, gaps=gaps)
+        read = unshown.misread(steps, config.misread, rng) if unshown and config.misread else None
+        pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep, gaps=gaps, read=read)
         total = prompt + int(sizes.sum())
         where = (row, slice(used, used + total))
         self._position[where] = np.arange(total)

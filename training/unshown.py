@@ -2,17 +2,19 @@
 
 Where no red ball was ever shown, "ball" is never the answer to a question that says "red", and the surest way to a low
 loss is to learn that it cannot be: from the words alone, without a look at the picture. Then the agent is blind to the
-first red ball it meets. So a word that a context never had, while the same context with one other word in it did,
-counts there as one that may stand, together with those that did, and is not weighed against the one that does: whether
-red balls look like balls is then decided by balls of other colours. Only the demonstrations are counted, nothing is
-known of the test. Methods of this kind: Clark et al. 2019, "Don't Take the Easy Way Out"; for pairs that were never
-shown, Atzmon et al. 2020.
+first red ball it meets. So a word that a context never had, while the same context with one other word in it did, is
+left out of the choice there (`agent/gaps.py`), and the word that makes the difference is now and then misread as
+another: whether red balls look like balls is then decided by balls of other colours. Only the demonstrations are
+counted, nothing is known of the test. Methods of this kind: Clark et al. 2019, "Don't Take the Easy Way Out"; for pairs
+that were never shown, Atzmon et al. 2020.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+
+import numpy as np
 
 from opengato.agent.codec import Timesteps
 from opengato.training.arrays import TaskArrays
@@ -51,28 +53,36 @@ class Unshown:
         for context in words:
             for blank in _blanks(context):
                 like[blank].append(context)
-        self.gaps: dict[Context, tuple[set[int], set[int]]] = {}
+        self.gaps: dict[Context, set[int]] = {}
+        kinds: dict[int, set[int]] = {}
         for context, own in words.items():
-            others = (words[other] for blank in _blanks(context) for other in like[blank])
-            # Alternatives to its own words: what stands beside all of them elsewhere, and is not a crowd.
-            gap = set().union(*(other - own for other in others if own < other and len(other) <= 2 * len(own)))
-            if gap:
-                self.gaps[context] = own, gap
+            for place, blank in enumerate(_blanks(context)):
+                for other in like[blank]:
+                    # Alternatives to its own words: what stands beside all of them elsewhere, and is not a crowd.
+                    if own < words[other] and len(words[other]) <= 2 * len(own):
+                        self.gaps[context] = self.gaps.get(context, set()) | (words[other] - own)
+                        _join(kinds, context[place], other[place])
+        # Words that make such a difference, with those in whose place they stand.
+        self.peers = {word: sorted(kind - {word, BREAK}) for word, kind in kinds.items() if word != BREAK}
 
-    def of(self, steps: Timesteps) -> list[tuple[list[int], list[int]]]:
-        """Per word of the replies, ends included: the words that its context had, and those of its gap; both empty
-        where there is none."""
+    def of(self, steps: Timesteps) -> list[list[int]]:
+        """Per word of the replies, ends included: the words of its context's gap."""
         out = []
         for context, word in self._stream(steps):
-            shown: set[int] = set()
             gap: set[int] = set()
             for length in range(self.shortest, len(context) + 1):
-                own, missing = self.gaps.get(context[-length:], ((), ()))
-                shown |= set(own)
-                gap |= set(missing)
-            gap -= {word}
-            out.append((sorted((shown | {word}) - gap), sorted(gap)) if gap else ([], []))
+                gap |= self.gaps.get(context[-length:], set())
+            out.append(sorted(gap - {word}))
         return out
+
+    def misread(self, steps: Timesteps, share: float, rng: np.random.Generator) -> list[list[int]]:
+        """The replies with this share of the words that make a difference in another's place."""
+
+        def read(word: int) -> int:
+            others = self.peers.get(word)
+            return int(rng.choice(others)) if others and rng.random() < share else word
+
+        return [[read(word) for word in reply] for reply in steps.replies or []]
 
     def _stream(self, steps: Timesteps) -> list[tuple[Context, int]]:
         """Each word of the replies with the words before it."""
@@ -86,6 +96,12 @@ class Unshown:
                 before.append(word)
             before.append(BREAK)
         return out
+
+
+def _join(kinds: dict[int, set[int]], one: int, other: int) -> None:
+    """Note that two words are of a kind, and so are all that are of either's."""
+    kind = kinds.get(one, {one}) | kinds.get(other, {other})
+    kinds.update(dict.fromkeys(kind, kind))
 
 
 def _blanks(context: Context) -> list[Context]:

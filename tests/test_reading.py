@@ -1,0 +1,51 @@
+"""Pictures as who writes sees them: form and colour apart."""
+
+from __future__ import annotations
+
+from itertools import permutations
+
+import torch
+
+from opengato.agent.config import preset
+from opengato.agent.reading import Reader, outlines, tints
+from opengato.envs.arm.objects import SceneObject
+from opengato.envs.caption.scenes import picture
+
+
+def scene(color: str, shape: str) -> torch.Tensor:
+    return torch.from_numpy(picture((SceneObject(shape, color, 0.02, 0.01, yaw=0.2),)))[None]
+
+
+def test_form_is_the_same_whatever_the_order_of_the_channels() -> None:
+    pixels = torch.randint(0, 256, (2, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    form = outlines(pixels)
+    assert form.shape == (2, 64, 64, 2)
+    assert form.abs().max() <= 1
+    for order in permutations(range(3)):
+        torch.testing.assert_close(outlines(pixels[..., list(order)]), form)
+        torch.testing.assert_close(tints(pixels[..., list(order)]), tints(pixels)[:, list(order)])
+
+
+def test_form_tells_shapes_apart_more_than_colours() -> None:
+    def apart(one: torch.Tensor, other: torch.Tensor) -> float:
+        return float((outlines(one) - outlines(other)).norm())
+
+    colours = max(apart(scene("red", shape), scene("blue", shape)) for shape in ("cube", "ball", "cone"))
+    shapes = min(apart(scene("red", one), scene("red", other)) for one, other in (("cube", "ball"), ("ball", "cone")))
+    assert shapes > colours
+
+
+def test_tints_know_nothing_within_a_cell() -> None:
+    pixels = torch.randint(0, 256, (1, 16, 16, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    turned = pixels.view(1, 4, 4, 4, 4, 3).flip(2, 4).reshape(1, 16, 16, 3)
+    torch.testing.assert_close(tints(turned), tints(pixels))
+    assert not torch.allclose(outlines(turned), outlines(pixels))
+
+
+def test_pictures_of_any_size_come_in_as_many_tiles() -> None:
+    config = preset("nano")
+    reader = Reader(config)
+    for height, width in ((64, 64), (30, 50), (128, 96)):
+        tiles = reader(torch.zeros(2, height, width, 3, dtype=torch.uint8))
+        assert tiles.shape == (2, config.picture_grid**2, config.width)
+        assert tiles.isfinite().all()
