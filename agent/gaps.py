@@ -10,6 +10,7 @@ import torch
 
 EVEN = 0.03  # weight of `unevenness` in the loss
 FEW = 4  # words whose mean says nothing yet
+FAR = -5.0  # as far behind as a word need be: it is out of the question, and what speaks for it may still bring it back
 
 
 def chosen_among(scores_nV: torch.Tensor, ids_n: torch.Tensor, unshown_nW: torch.Tensor) -> torch.Tensor:
@@ -26,8 +27,9 @@ def unevenness(
     """How much farther behind the right word a gap's word is than where it may stand, squared, float [n].
 
     A word that is left out of the choice is pulled nowhere, and drifts. What keeps it in its place are the other
-    contexts: there, where the same word is right, this one is so far behind on average, and that far (or as many of its
-    own standard deviations, whichever is less, for where nothing is told apart it varies less) it should be here.
+    contexts: there, where the same word is right, this one is so far behind on average, and so far it should be here; or
+    as many of its own standard deviations, if that is less, for where nothing is told apart it varies less; and no
+    farther than `FAR`.
 
     Args:
         scores_nV: of all words.
@@ -45,5 +47,6 @@ def unevenness(
         behind = scores_nV[:, word] - scores_nV[:, right]
         own, other = behind[here], behind[there].detach()
         deviations = other.mean() / other.std().clamp(min=0.05) * own.detach().std()
-        total = total + here * (own.mean() - torch.maximum(other.mean(), deviations)).square()
+        aim = torch.maximum(other.mean(), deviations).clamp(min=FAR)
+        total = total + here * (own.mean() - aim).square()
     return total

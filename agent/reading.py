@@ -15,6 +15,7 @@ from opengato.agent.config import ModelConfig
 TILE = 4  # cells to a tile's side: 16 pixels of a 64 × 64 picture
 AROUND = 9  # pixels to a side of the neighbourhood that brightness is compared with
 DARK = 16.0  # of 256 levels: below it differences hardly count
+GREY = 0.3  # share of pictures in training whose saturation is not seen
 
 
 class Reader(nn.Module):
@@ -40,9 +41,12 @@ class Reader(nn.Module):
     def forward(self, pixels_NHWC: torch.Tensor) -> torch.Tensor:
         """uint8 [n, height, width, 3] to one vector per tile, row by row: float [n, G², D]."""
         pixels = whole_cells(pixels_NHWC)
-        cells, rows, columns = in_cells(outlines(pixels))
-        form = self.trunk.around(self.trunk.stem(cells), rows, columns)
-        return self.form(self._tiles(form)) + self.colour(self._tiles(tints(pixels))) + self.place
+        form = outlines(pixels)
+        if self.training:  # a white thing has no saturation: so that its form is told as those of others are
+            form[..., 1] *= torch.rand(len(form), 1, 1, device=form.device) >= GREY
+        cells, rows, columns = in_cells(form)
+        known = self.trunk.around(self.trunk.stem(cells), rows, columns)
+        return self.form(self._tiles(known)) + self.colour(self._tiles(tints(pixels))) + self.place
 
     def _tiles(self, cells_NCHW: torch.Tensor) -> torch.Tensor:
         """The cells of each tile, float [n, G², cells · C]. A picture of another size is brought to G tiles a side."""

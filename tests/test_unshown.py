@@ -79,7 +79,7 @@ def test_the_choice_leaves_out_the_words_of_the_gap() -> None:
 
 def test_a_gap_is_drawn_to_where_its_word_is_elsewhere() -> None:
     """Word 1 is right throughout; word 2 was never shown with the first five, and with the others it is far behind."""
-    far = torch.tensor([9.0, 11.0, 10.0, 8.0, 12.0])
+    far = torch.tensor([1.5, 5.5, 3.0, 2.0, 3.0])
     scores = torch.zeros(10, 3)
     scores[:5, 2] = torch.tensor([3.0, 4.0, 5.0, 3.0, 5.0])  # it drifted ahead
     scores[5:, 2] = -far
@@ -87,13 +87,15 @@ def test_a_gap_is_drawn_to_where_its_word_is_elsewhere() -> None:
     gaps = torch.tensor([[2]] * 5 + [[-1]] * 5)
     right, asked = torch.ones(10, dtype=torch.long), torch.ones(10, dtype=torch.bool)
     losses = unevenness(scores, right, gaps, asked)
-    deviations = 10 / float(far.std()) * float(scores[:5, 2].std())
-    np.testing.assert_allclose(losses.detach(), [(4 + min(10, deviations)) ** 2] * 5 + [0] * 5, rtol=1e-5)
+    deviations = 3 / float(far.std()) * float(scores[:5, 2].std())
+    np.testing.assert_allclose(losses.detach(), [(4 + min(3.0, deviations)) ** 2] * 5 + [0] * 5, rtol=1e-5)
     losses.sum().backward()
     assert scores.grad is not None
     assert (scores.grad[:5, 2] > 0).all()
     assert not scores.grad[5:].any()
     assert not unevenness(scores, right, gaps, asked & (torch.arange(10) > 2)).any(), "two say nothing of a mean"
+    farther = unevenness(scores * torch.tensor([1, 1, 9]), right, gaps, asked).detach()
+    np.testing.assert_allclose(farther[:5], [(36 + 5) ** 2] * 5, rtol=1e-5)
 
 
 def test_words_that_make_the_difference_are_misread(agent: Agent, captions: TaskArrays) -> None:
