@@ -28,7 +28,7 @@ from opengato.agent.spec import Spec
 from opengato.agent.text import Vocabulary
 from opengato.errors import OpengatoError
 
-FORMAT = 1
+FORMAT = 2
 Statistics = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
@@ -135,7 +135,8 @@ class Agent:
         config = _read(path / "config.json")
         if config.get("format") != FORMAT:
             raise OpengatoError(
-                f"agent {str(name)!r} has format {config.get('format')!r}; this version reads {FORMAT}."
+                f"agent {str(name)!r} has format {config.get('format')!r}; this version reads {FORMAT}. Next: train it "
+                "anew, or take the version that made it."
             )
         vocabulary = Vocabulary.load(path / "vocabulary.json")
         if vocabulary.digest != config["vocabulary_digest"]:

@@ -27,9 +27,9 @@ def unevenness(
     """How much farther behind the right word a gap's word is than where it may stand, squared, float [n].
 
     A word that is left out of the choice is pulled nowhere, and drifts. What keeps it in its place are the other
-    contexts: there, where the same word is right, this one is so far behind on average, and so far it should be here; or
-    as many of its own standard deviations, if that is less, for where nothing is told apart it varies less; and no
-    farther than `FAR`.
+    contexts: there, where the same word is right, this one is so far behind on average, and so far it should be here.
+    If that is less, as many of its own standard deviations: where nothing is told apart it varies less. And no farther
+    than `FAR`.
 
     Args:
         scores_nV: of all words.
