@@ -75,10 +75,10 @@ def test_another_runs_checkpoint_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_loss_falls_on_a_batch_that_is_learnt_by_heart() -> None:
-    fit = trainer(replace(CONFIG, steps=60, learning_rate=3e-3))
+    fit = trainer(replace(CONFIG, steps=80, learning_rate=3e-3))
     batch = fit.mixture.batch(0)
     fit.agent.model.train()
-    losses = [fit.update(batch)[0] for _ in range(60)]
+    losses = [fit.update(batch)[0] for _ in range(80)]
     assert losses[-1] < 0.6 * losses[0]
 
 
