@@ -134,7 +134,7 @@ class Stream:
         Returns:
             float [N, D] after the last norm.
         """
-        if lengths.max() > self.ring:
+        if np.any(lengths > np.minimum(self.window[rows], self.ring)):
             return self._feed_in_parts(x_ND, lengths, rows, step_N)
         view = self._enter(lengths, rows, step_N)
         if self.graphs is None or view.rows is not None:
@@ -156,12 +156,14 @@ class Stream:
     def _feed_in_parts(
         self, x_ND: torch.Tensor, lengths: np.ndarray, rows: np.ndarray, step_N: np.ndarray
     ) -> torch.Tensor:
-        """More than the ring holds: one ring after another, as far as each row goes."""
+        """More than a row's window holds: one window after another, as far as each row goes, whoever is beside it."""
         out = torch.empty_like(x_ND)
+        most = np.minimum(self.window[rows], self.ring)
         number_N = np.arange(len(x_ND)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        for start in range(0, int(lengths.max()), self.ring):
-            part = np.clip(lengths - start, 0, self.ring)
-            chosen = np.flatnonzero((number_N >= start) & (number_N < start + self.ring))
+        window_N = number_N // np.repeat(most, lengths)
+        for number in range(int(window_N.max()) + 1):
+            part = np.clip(lengths - number * most, 0, most)
+            chosen = np.flatnonzero(window_N == number)
             here = torch.from_numpy(chosen).to(self.device)
             out[here] = self.feed(x_ND[here], part[part > 0], rows[part > 0], step_N[chosen])
         return out

@@ -158,6 +158,18 @@ def test_more_than_the_window_at_once_is_what_comes_bit_by_bit() -> None:
         torch.testing.assert_close(found[lengths[: number + 1].sum() - 1], last[-1], atol=1e-4, rtol=1e-4)
 
 
+@torch.inference_mode()
+def test_more_than_a_window_is_read_as_if_alone_whoever_is_beside_it() -> None:
+    """A row with a prompt has a shorter window than the ring of one beside it without any."""
+    model = Agent.new(SMALL, seed=2).model.eval()
+    prompt, nothing = torch.randn(9, 32), torch.zeros(0, 32)
+    x, steps = torch.randn(130, 32), np.zeros(130, np.int64)
+    one = np.zeros(1, np.int64)
+    alone = Stream(model, [Lane(prompt)]).feed(x, np.asarray([130]), one, steps)
+    beside = Stream(model, [Lane(prompt), Lane(nothing)]).feed(x, np.asarray([130]), one, steps)
+    torch.testing.assert_close(beside, alone, atol=1e-5, rtol=1e-4)
+
+
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_batch_acts_like_its_rows_alone(name: str) -> None:
     agent = Agent.new(CONFIGS[name], seed=3)
