@@ -12,19 +12,20 @@ from opengato.agent import Agent
 from opengato.agent.device import pick_device
 from opengato.errors import OpengatoError
 
-from .test_training import CONFIG, trainer
+from .test_training import CONFIG, SMALL, trainer
 
 STEPS = 3
+SHAPE = replace(SMALL, stochastic_depth=0.2)  # so that what is random in the model is put to the test
 
 
 def _process(rank: int, port: int, folder: str) -> None:
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     out = Path(folder) / "run"
-    fit = trainer(CONFIG, out)
+    fit = trainer(CONFIG, out, SHAPE)
     losses = fit.run(stop_after=2)
     distributed.barrier()  # the first process has saved
-    again = trainer(CONFIG, out)
+    again = trainer(CONFIG, out, SHAPE)
     assert again.resume()
     losses += again.run(stop_after=STEPS - 2)
     torch.save((losses, again.agent.model.state_dict()), Path(folder) / f"{rank}.pt")
@@ -43,7 +44,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     torch.multiprocessing.spawn(_process, (port, str(tmp_path)), nprocs=2)
-    alone = trainer(replace(CONFIG, accumulate=2))
+    alone = trainer(replace(CONFIG, accumulate=2), shape=SHAPE)
     losses = alone.run(stop_after=STEPS)
     for rank in range(2):
         found, weights = torch.load(tmp_path / f"{rank}.pt")

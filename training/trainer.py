@@ -177,14 +177,16 @@ class Trainer:
         Returns:
             The loss, and losses with task numbers of this process's targets.
         """
-        torch.manual_seed((self.config.seed << 32) + self.step)  # what is random in a step depends on nothing before it
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
         mine = sum(float(target.weight.sum()) for batch in batches for target in batch.laid.all_targets)
         total = distributed.total(mine, self.device)
         self.optimizer.zero_grad(set_to_none=True)
         whole, parts = 0.0, []
-        for batch in batches:
+        each = self.config.accumulate * self.world
+        for index, batch in enumerate(batches):
+            # What is random depends on the batch's number alone: not on what was before, nor on who works it off.
+            torch.manual_seed((self.config.seed << 32) + self.step * each + self.rank + index * self.world)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
                 model = self.agent.model
                 losses_of: Any = model.all_losses if self.sharded else model.losses
