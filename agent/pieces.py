@@ -140,7 +140,7 @@ class Pieces:
             ids, index, counts = _in_a_row([[*ids, end] for ids in replies])
             source = np.repeat(start, counts) + index - 1
             unshown = np.full((len(ids), MAX_GAP), -1)
-            for row, words in zip(unshown, gaps or (), strict=False):
+            for row, words in zip(unshown, gaps or [()] * len(ids), strict=True):
                 row[: len(words)] = words[:MAX_GAP]
             weights, tasks = np.full(len(ids), weight, np.float32), np.full(len(ids), task)
             self._put(("word_targets",), {}, source, ids, unshown, weights, tasks)
