@@ -38,7 +38,7 @@ class Pieces:
     def add(
         self, layout: Layout, codec: Codec, steps: Timesteps, starts: np.ndarray, *,
         task: int = 0, weight: float = 0.0, keep: np.ndarray | None = None,
-        gaps: Sequence[Sequence[int]] | None = None, read: list[list[int]] | None = None,
+        gaps: Sequence[Sequence[int]] | None = None, said: list[list[int]] | None = None,
     ) -> None:  # fmt: skip
         """Lay out T whole timesteps.
 
@@ -50,11 +50,11 @@ class Pieces:
             weight: of each timestep's loss; 0 asks for no prediction.
             keep: bool [T], False hides that action from later timesteps.
             gaps: per word of the replies, ends included, the words that this place never had (`training/unshown.py`).
-            read: the replies as later words find them, where that is not what was to be said.
+            said: what was to be said, where later words find other replies.
         """
         action_start = self.observe(layout, codec, steps, starts)
         if steps.replies is not None:
-            self._reply(codec, steps.replies, read or steps.replies, action_start, task, weight, gaps)
+            self._reply(codec, said or steps.replies, steps.replies, action_start, task, weight, gaps)
         elif steps.actions is not None:
             tokens = codec.action_scale.tokens(steps.actions)
             if layout.action_positions:

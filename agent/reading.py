@@ -46,7 +46,10 @@ class Reader(nn.Module):
             form[..., 1] *= torch.rand(len(form), 1, 1, device=form.device) >= GREY
         cells, rows, columns = in_cells(form)
         known = self.trunk.around(self.trunk.stem(cells), rows, columns)
-        return self.form(self._tiles(known)) + self.colour(self._tiles(tints(pixels))) + self.place
+        colour = self.colour(self._tiles(tints(pixels)))
+        if self.training:
+            colour = astray(colour)
+        return self.form(self._tiles(known)) + colour + self.place
 
     def _tiles(self, cells_NCHW: torch.Tensor) -> torch.Tensor:
         """The cells of each tile, float [n, G², cells · C]. A picture of another size is brought to G tiles a side."""
@@ -55,6 +58,20 @@ class Reader(nn.Module):
             cells_NCHW = F.adaptive_avg_pool2d(cells_NCHW, self.grid * TILE)
         x = cells_NCHW.reshape(n, channels, self.grid, TILE, self.grid, TILE).permute(0, 2, 4, 3, 5, 1)
         return x.reshape(n, self.grid**2, -1)
+
+
+def astray(colour_NGD: torch.Tensor) -> torch.Tensor:
+    """Colours of tiles in training: of every other picture up to all are lost, half of these for another tile's.
+
+    Which words and colours go with a form is no help then, and where a thing lies over several tiles the one that has
+    lost its colour is told by its form. It is for tiles what `training/unshown.py` does for words.
+    """
+    n, tiles, _ = colour_NGD.shape
+    share = 2 * torch.rand(n, 1, 1, device=colour_NGD.device) - 1
+    chance = torch.rand(n, tiles, 1, device=colour_NGD.device)
+    other = colour_NGD.flatten(0, 1)[torch.randperm(n * tiles, device=colour_NGD.device)].view_as(colour_NGD)
+    lost = torch.where(chance < share / 2, other, torch.zeros_like(colour_NGD))
+    return torch.where(chance < share, lost, colour_NGD)
 
 
 def outlines(pixels_NHWC: torch.Tensor) -> torch.Tensor:

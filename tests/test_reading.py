@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from itertools import permutations
 
+import pytest
 import torch
 
+from opengato.agent import reading
 from opengato.agent.config import preset
-from opengato.agent.reading import Reader, outlines, tints
+from opengato.agent.reading import Reader, astray, outlines, tints
 from opengato.envs.arm.objects import SceneObject
 from opengato.envs.caption.scenes import picture
 
@@ -51,11 +53,33 @@ def test_pictures_of_any_size_come_in_as_many_tiles() -> None:
         assert tiles.isfinite().all()
 
 
-def test_some_pictures_are_read_without_saturation_in_training_only() -> None:
+def test_some_pictures_are_read_without_saturation_in_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     reader, pixels = Reader(preset("nano")), scene("red", "cube").repeat(64, 1, 1, 1)
     grown = reader.eval()(pixels)
     assert torch.equal(grown[0], grown[-1])
+    monkeypatch.setattr(reading, "astray", lambda colour: colour)
     learning = reader.train()(pixels)
     without = (learning - grown).abs().amax((1, 2)) > 1e-6
     assert 8 < int(without.sum()) < 32
+
+
+def test_colours_of_tiles_go_astray_in_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    monkeypatch.setattr(reading, "GREY", 0.0)
+    reader, pixels = Reader(preset("nano")), scene("red", "cube").repeat(200, 1, 1, 1)
+    grown, learning = reader.eval()(pixels), reader.train()(pixels)
+    changed = ((learning - grown).abs().amax(2) > 1e-6).float().mean(1)  # share of each picture's tiles
+    assert 0.35 < float((changed == 0).float().mean()) < 0.7
+    assert 0.15 < float(changed.mean()) < 0.35
+
+
+def test_a_colour_that_went_astray_is_none_or_another_tiles() -> None:
+    torch.manual_seed(0)
+    colour = torch.arange(1.0, 401.0).view(100, 4, 1).expand(-1, -1, 3)
+    found = astray(colour)
+    assert set(found.unique().tolist()) <= {0.0, *range(1, 401)}
+    lost, other = (found == 0)[..., 0], ((found != colour) & (found != 0))[..., 0]
+    assert 0.06 < float(lost.float().mean()) < 0.2
+    assert 0.06 < float(other.float().mean()) < 0.2
+    assert (found[lost | other] != colour[lost | other]).all()

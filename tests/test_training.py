@@ -192,7 +192,7 @@ def test_a_shift_reaches_the_batch() -> None:
     known = {picture.tobytes() for task in made for images in task.steps.images.values() for picture in images}
 
     def unknown(shift: int) -> bool:
-        laid = Mixture(made, SMALL, MixtureConfig(rows=2, shift=shift)).batch(0).laid
+        laid = Mixture(made, SMALL, MixtureConfig(rows=2, shift={"*": shift})).batch(0).laid
         shown = [picture for group in laid.pictures for pixels in group.pixels for picture in pixels.numpy()]
         return any(picture.tobytes() not in known for picture in shown)
 

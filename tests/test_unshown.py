@@ -101,13 +101,35 @@ def test_a_gap_is_drawn_to_where_its_word_is_elsewhere() -> None:
 def test_words_that_make_the_difference_are_misread(agent: Agent, captions: TaskArrays) -> None:
     found = Unshown(captions, 2, agent.vocabulary.end_id)
     steps, rng = captions.episode(0), np.random.default_rng(0)
-    assert found.misread(steps, 0.0, rng) == steps.replies
-    read = found.misread(steps, 1.0, rng)
+    gaps = found.of(steps)
+    assert found.misread(steps, gaps, 0.0, rng).replies == steps.replies
+    read = found.misread(steps, gaps, 1.0, rng).replies
     assert steps.replies is not None
+    assert read is not None
     pairs = [pair for pair in zip(steps.replies[0], read[0], strict=True) if pair[0] != pair[1]]
     assert pairs
     assert all(other in found.peers[word] for word, other in pairs)
     assert len(pairs) == sum(word in found.peers for word in steps.replies[0])
+
+
+def test_a_question_is_misread_where_its_answer_has_a_gap(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unshown, "OFTEN", 8)
+    questions = demonstrations(agent, "dialogue/scene", 900)
+    found, rng = Unshown(questions, 13, agent.vocabulary.end_id), np.random.default_rng(0)
+    colors = {agent.vocabulary.encode(f"a {name}")[-1] for name in SCENE_COLORS}
+    changed = 0
+    for episode in range(60):
+        steps = questions.episode(episode)
+        gaps = found.of(steps)
+        (before,), (after,) = steps.texts.values(), found.misread(steps, gaps, 1.0, rng).texts.values()
+        assert steps.replies is not None
+        end = np.cumsum([len(reply) + 1 for reply in steps.replies])
+        for number, (one, two) in enumerate(zip(before, after, strict=True)):
+            other = [pair for pair in zip(one, two, strict=True) if pair[0] != pair[1]]
+            assert not other or any(gaps[end[number] - len(steps.replies[number]) - 1 : end[number]])
+            assert all(b in found.peers[a] for a, b in other)
+            changed += any(a in colors and b in colors for a, b in other)
+    assert changed > 10
 
 
 def test_what_is_misread_is_still_what_is_to_be_said(agent: Agent, captions: TaskArrays) -> None:

@@ -68,7 +68,7 @@ class FinetuneConfig(TrainerConfig):
     learning_rate: float = 1.5e-3
     warmup: int = 30
     workers: int = 0
-    mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=8, pixels=3_300_000, shift=2))
+    mixture: MixtureConfig = field(default_factory=lambda: MixtureConfig(rows=8, pixels=3_300_000, shift={"*": 2}))
 
 
 def finetune(config: FinetuneConfig, card: Card) -> Path:

@@ -34,7 +34,7 @@ class Gauge:
 
     def __init__(self, agent: Agent, tasks: Sequence[TaskArrays], mixture: MixtureConfig) -> None:
         self.agent = agent
-        drawn = Mixture(tasks, agent.model.config, replace(mixture, shift=0), seed=SEED)
+        drawn = Mixture(tasks, agent.model.config, replace(mixture, shift={}), seed=SEED)
         self._batches = [drawn.batch(number) for number in range(BATCHES)]
         self.ignorant = ignorance([target for batch in self._batches for target in batch.laid.all_targets], agent.model)
 

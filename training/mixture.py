@@ -40,11 +40,12 @@ class MixtureConfig:
         hide_actions: share of sequences in which past actions are hidden, for a model that sees its own.
         short_history: share of sequences in which a timestep sees only a few before it, so that it needs no long
             memory.
-        shift: pixels by which the pictures of a sequence are moved at most (`shifts.py`).
+        shift: per pattern of tasks the pixels by which the pictures of a sequence are moved at most (`shifts.py`); a
+            later pattern wins.
         noise: per pattern of tasks the noise on what is sensed (`noise.py`); a later pattern wins.
         unshown: per pattern of tasks with text actions, how many words before a word make its context where what a
             context never had is not held against the agent (`unshown.py`); a later pattern wins.
-        misread: share of the words which make such contexts differ that later words find misread, in these tasks.
+        misread: share of the words which make such contexts differ that are misread, in these tasks.
     """
 
     rows: int = 32
@@ -55,7 +56,7 @@ class MixtureConfig:
     segment_steps: int | None = 64
     hide_actions: float = 0.7
     short_history: float = 0.5
-    shift: int = 0
+    shift: dict[str, int] = field(default_factory=dict)
     noise: dict[str, float] = field(default_factory=dict)
     unshown: dict[str, int] = field(default_factory=dict)
     misread: float = 0.0
@@ -100,6 +101,7 @@ class Mixture:
         # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()
+        self.shift = [_setting(config.shift, task.task) or 0 for task in self.tasks]
         self.noise = [_setting(config.noise, task.task) or 0.0 for task in self.tasks]
         self.rows = self._affordable(share / share.sum())
         longest = [_setting(config.unshown, task.task) for task in self.tasks]
@@ -146,16 +148,18 @@ class Mixture:
             return 0
         steps, sizes = steps[:fits], sizes[:fits]
         prompt = place(pieces, layout, task.codec, start, words, demonstration)
-        if config.shift:
-            steps = shifted(steps, config.shift, rng)
+        if self.shift[index]:
+            steps = shifted(steps, self.shift[index], rng)
         if self.noise[index]:
             steps = noisy(steps, task.codec.observation_scale, self.noise[index], rng)
         keep = np.full(fits, rng.random() >= config.hide_actions)
         begins = start + prompt + np.cumsum(sizes) - sizes
         unshown = self.unshown[index]
         gaps = unshown.of(steps) if unshown else None
-        read = unshown.misread(steps, config.misread, rng) if unshown and config.misread else None
-        pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep, gaps=gaps, read=read)
+        said = steps.replies
+        if unshown and gaps and config.misread:
+            steps = unshown.misread(steps, gaps, config.misread, rng)
+        pieces.add(layout, task.codec, steps, begins, task=index, weight=1.0, keep=keep, gaps=gaps, said=said)
         total = prompt + int(sizes.sum())
         where = (row, slice(used, used + total))
         self._position[where] = np.arange(total)

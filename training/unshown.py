@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -75,14 +76,31 @@ class Unshown:
             out.append(sorted(gap - {word}))
         return out
 
-    def misread(self, steps: Timesteps, share: float, rng: np.random.Generator) -> list[list[int]]:
-        """The replies with this share of the words that make a difference in another's place."""
+    def misread(self, steps: Timesteps, gaps: list[list[int]], share: float, rng: np.random.Generator) -> Timesteps:
+        """The timesteps with this share of the words that make a difference in another's place.
 
-        def read(word: int) -> int:
-            others = self.peers.get(word)
-            return int(rng.choice(others)) if others and rng.random() < share else word
+        Words of the replies anywhere, words that are heard only where the reply has a gap.
 
-        return [[read(word) for word in reply] for reply in steps.replies or []]
+        Args:
+            steps: what was shown, heard and said.
+            gaps: of its words, as `of` tells.
+            share: of the words.
+            rng: where chance comes from.
+        """
+
+        def read(words: list[int]) -> list[int]:
+            wrong = rng.random(len(words)) < share
+            others = [self.peers.get(word) if chance else None for word, chance in zip(words, wrong, strict=True)]
+            return [int(rng.choice(o)) if o else word for word, o in zip(words, others, strict=True)]
+
+        replies = steps.replies or []
+        ends = np.cumsum([len(reply) + 1 for reply in replies])
+        open_ = [any(gaps[end - len(reply) - 1 : end]) for end, reply in zip(ends, replies, strict=True)]
+        texts = {
+            path: [read(text) if gap else text for text, gap in zip(each, open_, strict=True)]
+            for path, each in steps.texts.items()
+        }
+        return replace(steps, texts=texts, replies=[read(reply) for reply in replies])
 
     def _stream(self, steps: Timesteps) -> list[tuple[Context, int]]:
         """Each word of the replies with the words before it."""
