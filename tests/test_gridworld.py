@@ -164,6 +164,25 @@ def test_without_a_plan_the_planner_says_so():
     assert not planner.sure
 
 
+def test_without_a_plan_it_searches_ever_more_seldom(monkeypatch):
+    """Each search looks at its whole budget: one a step would take minutes an episode."""
+    env, planner = make("MiniGrid-DoorKey-8x8-v0"), Planner(budget=5)
+    observation, _ = env.reset(seed=0)
+    planner.reset(env)
+    searched = []
+    search = planner._search
+    monkeypatch.setattr(planner, "_search", lambda: searched.append(env.unwrapped.num_steps) or search())
+    for _ in range(64):
+        action = planner.act(observation)
+        assert planner.act(observation) == action
+        observation, *_ = env.step(action)
+    assert searched == [0, 1, 3, 7, 15, 31, 63]
+    planner.budget = 60_000
+    while not planner.sure:
+        observation, *_ = env.step(planner.act(observation))
+    assert searched[7:] == [127]
+
+
 def test_unknown_level_offers_the_nearest():
     with pytest.raises(UnknownNameError, match="GoToLocal"):
         make("BabyAI-GoToLokal-v0")

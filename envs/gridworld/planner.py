@@ -18,9 +18,11 @@ class Planner:
     """Breadth-first search over a level's own states, from the one it is asked in; a plan is kept while it is followed.
 
     It knows the whole grid, as the bot of BabyAI does. What moves by itself it foresees with the level's own chance.
+    Where it finds no plan it turns on the spot, and looks for one again after one step, two, four and so on: whatever a
+    turn leads to was among the states looked at, so without chance there is seldom anything new.
 
     Args:
-        budget: states looked at for a plan; beyond them the agent turns on the spot.
+        budget: states looked at for a plan.
     """
 
     def __init__(self, budget: int = 60_000) -> None:
@@ -30,6 +32,7 @@ class Planner:
         self._env = env.unwrapped
         self._plan: deque[int] = deque()
         self._planned_at = -1
+        self._patience, self._search_at = 1, 0
 
     @property
     def sure(self) -> bool:
@@ -43,8 +46,12 @@ class Planner:
             followed = now == self._planned_at + 1 and self._plan and self._env.last_action == self._plan[0]
             if followed:
                 self._plan.popleft()
-            if not followed or not self._plan:
+            if not followed:
+                self._plan.clear()
+            if not self._plan and now >= self._search_at:
                 self._plan = deque(self._search())
+                self._patience = 1 if self._plan else 2 * self._patience
+                self._search_at = now + self._patience // 2
             self._planned_at = now
         return np.int64(self._plan[0] if self._plan else 0)
 
