@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from opengato.agent import Agent
+from opengato.agent.config import preset
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
 from opengato.training.arrays import TaskArrays
@@ -16,6 +17,7 @@ from opengato.training.train import TrainConfig, train
 
 from .test_policy import SMALL
 from .test_training import tasks
+from .test_unshown import demonstrations
 
 
 def pictures(task: TaskArrays) -> set[bytes]:
@@ -50,6 +52,19 @@ def test_a_prompt_is_an_end_as_often_as_it_is_told(share: float) -> None:
     whole = [steps.values[-1].tobytes() in ends for steps in drawn if len(steps)]
     assert len(whole) > 20
     assert all(whole) if share else 0.05 < np.mean(whole) < 0.5
+
+
+def test_a_prompt_shows_something_where_a_timestep_is_long() -> None:
+    """A question about a picture takes thirty positions or so: drawn from one on, most prompts would be empty."""
+    agent = Agent.new(replace(preset("nano"), window=160), seed=0)
+    task = demonstrations(agent, "dialogue/scene", 12)
+    mixture = Mixture([task], agent.model.config, MixtureConfig())
+    rng = np.random.default_rng(0)
+    drawn = [mixture._demonstration(task, mixture.layouts[0], rng) for _ in range(60)]
+    assert all(len(steps) == 1 for steps in drawn)
+    short = replace(agent.model.config, window=64)  # where none fits
+    mixture = Mixture([task], short, MixtureConfig())
+    assert not any(len(mixture._demonstration(task, mixture.layouts[0], rng)) for _ in range(20))
 
 
 def test_demonstrations_as_prompts_may_lie_elsewhere(tmp_path: Path) -> None:

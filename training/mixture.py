@@ -182,7 +182,10 @@ class Mixture:
         episode = int(rng.integers(len(task)))
         length = int(task.starts[episode + 1] - task.starts[episode])
         end = length if rng.random() < self.config.prompt_ends else int(rng.integers(1, length + 1))
-        positions = int(rng.integers(1, prompt_positions(self.model) + 1))
+        most = prompt_positions(self.model)
+        last = task.episode(episode, end - 1, end)
+        least = int(layout.demonstration.sizes(last)[0])  # in fewer positions a prompt would be empty
+        positions = int(rng.integers(min(least, most), most + 1))
         begin = max(0, end - positions)  # a timestep takes at least one position
         return tail(layout, task.episode(episode, begin, end), positions)
 
