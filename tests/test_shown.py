@@ -55,7 +55,7 @@ def test_a_prompt_is_an_end_as_often_as_it_is_told(share: float) -> None:
 
 
 def test_a_prompt_shows_something_where_a_timestep_is_long() -> None:
-    """A question about a picture takes thirty positions or so: drawn from one on, most prompts would be empty."""
+    """A question about a picture takes 24 positions and more: drawn from one on, most prompts would be empty."""
     agent = Agent.new(replace(preset("nano"), window=160), seed=0)
     task = demonstrations(agent, "dialogue/scene", 12)
     mixture = Mixture([task], agent.model.config, MixtureConfig())
