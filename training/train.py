@@ -24,7 +24,7 @@ from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
 # What an agent's card says of that agent alone, so that one trained from it doesn't bear its name, story and scores.
 OF_ITS_PARENT = (
-    "name", "command", "machine", "demonstrations", "hours_of_stages", "remark", "scores",
+    "name", "command", "machine", "demonstrations", "hours_of_stages", "remark", "init_share", "scores",
     "mean_score_of_trained_tasks", "evaluation",
 )  # fmt: skip
 
@@ -43,6 +43,7 @@ class TrainConfig(TrainerConfig):
         out: folder of the run; the agent ends up in `out/agent`.
         model: preset; `shape` changes single fields of it.
         init: an agent to start from instead of random weights.
+        init_share: how much of `init`'s weights is in the agent at the end, which is the average of both (`average`).
         lift: how much more a task gets of its pattern's share where `init` has a low score (`by_score.py`).
         vocabulary: path of a vocabulary; the shipped one by default.
         plugins: files of the user that register tasks.
@@ -58,6 +59,7 @@ class TrainConfig(TrainerConfig):
     model: str = "nano"
     shape: dict[str, Any] = field(default_factory=dict)
     init: str | None = None
+    init_share: float = 0.0
     lift: float = 0.0
     vocabulary: str | None = None
     plugins: list[str] = field(default_factory=list)
@@ -86,8 +88,12 @@ def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
         The agent's folder.
 
     Raises:
-        OpengatoError: every task is held out, or demonstrations are missing.
+        OpengatoError: every task is held out, demonstrations are missing, or `init_share` has nothing to share.
     """
+    if not 0 <= config.init_share < 1:
+        raise OpengatoError(f"init_share is {config.init_share}; legal: 0 (all that was learnt) to below 1.")
+    if config.init_share and not config.init:
+        raise OpengatoError(f"init_share is {config.init_share}, but init names no agent. Next: init=FOLDER.")
     if config.threads:
         torch.set_num_threads(config.threads)
     cards = [card for card in cards if card.split == "train"]
@@ -120,10 +126,14 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
         announce(agent, tasks, trainer, resumed)
     trainer.run()
     agent = trainer.trained()
+    if config.init and config.init_share:
+        average(agent, Agent.load(config.init), config.init_share)
     for of_its_parent in OF_ITS_PARENT:
         agent.card.pop(of_its_parent, None)
     if config.init:
         agent.card["init"] = config.init
+    if config.init_share:
+        agent.card["init_share"] = config.init_share
     agent.card.update(
         tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
         hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},
@@ -140,6 +150,25 @@ def _start(config: TrainConfig) -> Agent:
     if unknown:
         raise OpengatoError(f"shape has unknown fields {unknown}; known: {sorted(ModelConfig.__dataclass_fields__)}.")
     return Agent.new(replace(shape, **config.shape), Vocabulary.load(config.vocabulary), config.seed)
+
+
+@torch.no_grad()
+def average(agent: Agent, start: Agent, share: float) -> None:
+    """Average an agent's weights with those that it was trained from.
+
+    On the way between the two an agent is often better than either: what was forgotten comes back, and much of what was
+    learnt stays (WiSE-FT, Wortsman et al. 2022).
+
+    Args:
+        agent: changed in place.
+        start: of the same shape.
+        share: of `start` in each weight, 0 to 1.
+    """
+    before = start.model.state_dict()
+    for name, weight in agent.model.state_dict().items():
+        if weight.is_floating_point():
+            mean = weight.double().lerp(before[name].to(weight.device).double(), share)
+            weight.copy_(mean)
 
 
 def open_task(card: Card, data_dir: str, vocabulary: Vocabulary, skip_damaged: bool = False) -> TaskArrays:
