@@ -68,17 +68,7 @@ class NumberEmbedding(nn.Module):
         self.pooled, self.alone = config.pooled, config.value_group == 1
         self.classes = nn.Embedding(MAX_CLASSES, width)
         self.slot = nn.Embedding(config.slots, width)
-        known = [bin_features(config.value_features)] if config.value_features else []
-        if config.plain_features:
-            known.append(plain_features(config.plain_features))
-        if known:
-            features = torch.cat(known, 1)
-            self.register_buffer("features", features, persistent=False)
-            self.bins: nn.Linear | nn.Embedding = nn.Linear(features.shape[1], width, bias=False)
-            nn.init.normal_(self.bins.weight, std=0.5)
-        else:
-            self.bins = nn.Embedding(BINS, width)
-            nn.init.normal_(self.bins.weight, std=0.02)
+        self.read_anew(config)
         scale = 1.0 if self.pooled else 0.02
         nn.init.normal_(self.classes.weight, std=scale)
         nn.init.normal_(self.slot.weight, std=scale)
@@ -92,6 +82,23 @@ class NumberEmbedding(nn.Module):
             )
 
     features: torch.Tensor
+    bins: nn.Linear | nn.Embedding
+
+    def read_anew(self, config: ModelConfig) -> None:
+        """Start over with the vectors of bins: what is known of their values as the configuration says, and random
+        weights."""
+        known = [bin_features(config.value_features)] if config.value_features else []
+        if config.plain_features:
+            known.append(plain_features(config.plain_features))
+        device = self.slot.weight.device
+        if known:
+            features = torch.cat(known, 1)
+            self.register_buffer("features", features.to(device), persistent=False)
+            self.bins = nn.Linear(features.shape[1], config.width, bias=False, device=device)
+            nn.init.normal_(self.bins.weight, std=0.5)
+        else:
+            self.bins = nn.Embedding(BINS, config.width, device=device)
+            nn.init.normal_(self.bins.weight, std=0.02)
 
     def table(self) -> torch.Tensor:
         """A vector per bin, float [bins, D]."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -104,6 +104,11 @@ class Model(nn.Module):
         self.register_buffer("smooth", spread(gaussian(config.target_smoothing)), persistent=False)
 
     smooth: torch.Tensor
+
+    def smooth_targets(self, bins: float) -> None:
+        """Aim at continuous actions with this `target_smoothing` from now on."""
+        self.config = replace(self.config, target_smoothing=bins)
+        self.smooth = spread(gaussian(bins)).to(self.smooth.device)
 
     def _initialise(self) -> None:
         """Residual branches start small, so that depth does not change the scale (as GPT-2 does)."""

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from opengato.agent.agent import Agent
+from opengato.agent.config import ModelConfig
 from opengato.agent.episode import Episode
 from opengato.agent.shipped import DEFAULT
 from opengato.agent.spec import Spec
@@ -22,12 +23,11 @@ from opengato.training import lora
 from opengato.training.arrays import arrays_of
 from opengato.training.demonstrations import run_episode
 from opengato.training.episodes import EpisodeStore, write_episodes
-from opengato.training.gauge import Gauge
 from opengato.training.held_back import HeldBack
 from opengato.training.mixture import MixtureConfig
+from opengato.training.prepare import prepare
 from opengato.training.provenance import provenance
-from opengato.training.recolour import COLOURS, SAME, recolour
-from opengato.training.train import announce, learn_statistics
+from opengato.training.train import announce
 from opengato.training.trainer import Trainer, TrainerConfig
 
 
@@ -44,6 +44,9 @@ class FinetuneConfig(TrainerConfig):
             then the best moment is taken, its start among them. Below five demonstrations none is held back.
         recolour: start with eyes that take one colour for another where the demonstrations are clearer that way
             (`recolour.py`).
+        target_smoothing: standard deviation, in bins, of what an agent that knows nothing of the task aims at, where
+            actions are continuous (`prepare.py`); one that knows something of it keeps its own.
+        read_anew: start with new vectors of numbers where the agent knows neither the body nor the task (`prepare.py`).
         lora: rank of adapters beside the blocks' matrices (`lora.py`); 0 trains every weight.
         noise: disturbance of the demonstrations' execution when they are collected here (see `CollectConfig`).
         data_dir: where demonstrations lie, and where those collected here are put.
@@ -58,6 +61,8 @@ class FinetuneConfig(TrainerConfig):
     demonstrations: int = 10
     held_back: float = 0.2
     recolour: bool = True
+    target_smoothing: float = ModelConfig.target_smoothing
+    read_anew: bool = True
     lora: int = 0
     noise: float = 0.3
     data_dir: str = "data"
@@ -84,6 +89,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         raise OpengatoError(f"demonstrations is {config.demonstrations}; legal: 1 or more.")
     if not 0 <= config.held_back <= 0.5:
         raise OpengatoError(f"held_back is {config.held_back}; legal: 0 to 0.5.")
+    ModelConfig(target_smoothing=config.target_smoothing)  # raises where it is out of range
     if config.threads:
         torch.set_num_threads(config.threads)
     agent = Agent.load(config.agent)
@@ -96,18 +102,12 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         for part in (episodes[: len(episodes) - kept], episodes[len(episodes) - kept :])
     )
     assert arrays is not None
-    learn_statistics(agent, [arrays])
-    taken: dict[str, Any] = {}
-    if config.recolour and not config.scratch and spec.images:
-        seen = recolour(agent.model, Gauge(agent, [arrays], config.mixture))
-        if seen != SAME:
-            taken = {"taken_for": [COLOURS[channel] for channel in seen]}
-            print(f"{', '.join(COLOURS)} are taken for {', '.join(taken['taken_for'])}", flush=True)
+    changed = prepare(agent, arrays, config)
+    for name, value in changed.items():
+        print(f"before it learns: {name} {value}", flush=True)
     out = Path(config.out)
-    identity = {"agent": config.agent, "scratch": config.scratch, "demonstrations": config.demonstrations}
+    identity = {"agent": config.agent, "scratch": config.scratch, "demonstrations": config.demonstrations, **changed}
     tuner = None
-    if not config.recolour:
-        identity["recolour"] = False
     if kept:
         identity["held_back"] = config.held_back
     if config.lora:
@@ -136,7 +136,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
             "seed": config.seed,
             "scratch": config.scratch,
             **({"lora": config.lora} if config.lora else {}),
-            **taken,
+            **changed,
         },
     ]
     return agent.save(out / "agent")

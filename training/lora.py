@@ -15,7 +15,7 @@ SCALE = 2  # α / r
 
 
 def adapt(model: Model, rank: int) -> Any:
-    """Put adapters beside the blocks' matrices, in place; only they, and what tells a body's numbers apart, are
+    """Put adapters beside the blocks' matrices, in place; only they, and what a body's numbers are read by, are
     trained then.
 
     Args:
@@ -37,8 +37,9 @@ def adapt(model: Model, rank: int) -> Any:
         raise OpengatoError("PEFT is missing. Next: pip install 'opengato[lora]', or lora=0") from None
     config = LoraConfig(r=rank, lora_alpha=SCALE * rank, target_modules=list(MATRICES))
     tuner = LoraModel(model, {"default": config}, "default")
-    # A new body's numbers have rows of their own in these tables, which start as chance left them.
-    tables: list[nn.Module] = [model.embedding.numbers.slot]
+    # A new body's numbers have rows of their own in the table of slots, which start as chance left them; what their
+    # values are read by may have been begun anew as well (`prepare.py`).
+    tables: list[nn.Module] = [model.embedding.numbers.slot, model.embedding.numbers.bins]
     if model.config.pooled:
         tables.append(model.action_head.slot)
     for table in tables:

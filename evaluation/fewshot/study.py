@@ -30,9 +30,7 @@ from opengato.tasks.card import Card
 from opengato.training import lora
 from opengato.training.arrays import arrays_of
 from opengato.training.finetune import FinetuneConfig, demonstrations
-from opengato.training.gauge import Gauge
-from opengato.training.recolour import recolour
-from opengato.training.train import learn_statistics
+from opengato.training.prepare import prepare
 from opengato.training.trainer import Trainer
 
 FILE = "fewshot.json"
@@ -117,13 +115,11 @@ def _learn(
     if method == "scratch":
         base = Agent.new(base.model.config, base.vocabulary, config.seed + series)
     arrays = arrays_of(episodes, card.id, card.instruction, base.codec(spec))
-    learn_statistics(base, [arrays])
     train = FinetuneConfig(
-        task=card.id, steps=config.steps, learning_rate=config.learning_rate, seed=config.seed + series,
-        log_seconds=1e9,
+        task=card.id, scratch=method == "scratch", steps=config.steps, learning_rate=config.learning_rate,
+        seed=config.seed + series, log_seconds=1e9,
     )  # fmt: skip
-    if method != "scratch" and spec.images:
-        recolour(base.model, Gauge(base, [arrays], train.mixture))
+    prepare(base, arrays, train)
     tuner = lora.adapt(base.model, config.lora) if method == "lora" else None
     trainer = Trainer(base, [arrays], train)
     moments, curve, kept = [], [], []

@@ -1,0 +1,109 @@
+"""What an agent changes in itself before it learns from a few demonstrations, and what it leaves alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from opengato.agent import Agent
+from opengato.agent.smoothing import gaussian, spread
+from opengato.cli import main
+from opengato.training.arrays import TaskArrays
+from opengato.training.finetune import FinetuneConfig
+from opengato.training.gauge import Gauge
+from opengato.training.mixture import MixtureConfig
+from opengato.training.prepare import prepare
+from opengato.training.trainer import Trainer
+
+from . import spaces_zoo as zoo
+from .test_policy import SMALL
+from .test_training import tasks
+
+WAVES = replace(SMALL, value_features=8, plain_features=0, target_smoothing=3.0)
+CONFIG = FinetuneConfig(
+    steps=3, warmup=1, precision="fp32", target_smoothing=12.0, mixture=MixtureConfig(rows=3), seed=5
+)
+
+
+def stranger(shape=WAVES) -> tuple[Agent, TaskArrays]:  # type: ignore[no-untyped-def]
+    """An agent that never met a body, and demonstrations of it."""
+    agent = Agent.new(shape, seed=11)
+    arrays = tasks(agent)[0]
+    agent.statistics.clear()
+    return agent, arrays
+
+
+def test_who_knows_neither_body_nor_task_aims_wide_and_reads_numbers_anew(tmp_path: Path) -> None:
+    agent, arrays = stranger()
+    before = {name: value.clone() for name, value in agent.model.state_dict().items()}
+    torch.manual_seed(3)
+    wanted = torch.rand(1)
+    torch.manual_seed(3)
+    assert prepare(agent, arrays, CONFIG) == {"target_smoothing": 12.0, "read_anew": True}
+    assert torch.equal(torch.rand(1), wanted), "what else is random is not touched"
+    config = agent.model.config
+    assert (config.value_features, config.plain_features, config.target_smoothing) == (0, 32, 12.0)
+    assert torch.equal(agent.model.smooth, spread(gaussian(12.0)))
+    after = agent.model.state_dict()
+    assert {name for name in after if after[name].shape != before[name].shape} == {"embedding.numbers.bins.weight"}
+    assert all(torch.equal(after[name], before[name]) for name in after if name != "embedding.numbers.bins.weight")
+    again, same = stranger()
+    prepare(again, same, CONFIG)
+    assert torch.equal(again.model.embedding.numbers.bins.weight, agent.model.embedding.numbers.bins.weight)
+    Trainer(agent, [arrays], CONFIG).run()
+    seen = [zoo.OBSERVATION.sample()]
+    loaded = Agent.load(agent.save(tmp_path))
+    acts = [each.policy(arrays.spec, batch_size=1).act(seen) for each in (agent, loaded)]
+    assert str(acts[0]) == str(acts[1])
+
+
+def test_who_knows_the_body_reads_it_as_before() -> None:
+    agent = Agent.new(WAVES, seed=11)
+    arrays = tasks(agent)[0]
+    assert prepare(agent, arrays, CONFIG) == {"target_smoothing": 12.0}
+    assert agent.model.config.value_features == 8
+
+
+def test_who_knows_something_of_the_task_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gauge, "loss", lambda self: self.ignorant - 0.1)
+    agent, arrays = stranger()
+    before = {name: value.clone() for name, value in agent.model.state_dict().items()}
+    assert prepare(agent, arrays, CONFIG) == {}
+    assert agent.model.config == WAVES
+    assert arrays.spec.signature in agent.statistics
+    assert all(torch.equal(value, before[name]) for name, value in agent.model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("shape", "config", "wanted"),
+    [
+        (SMALL, replace(CONFIG, target_smoothing=16.0), {}),  # reads values as they are, and aims so wide, already
+        (WAVES, replace(CONFIG, read_anew=False), {"target_smoothing": 12.0}),
+        (replace(WAVES, target_smoothing=0.0), CONFIG, {"read_anew": True}),  # who aims at single bins goes on to
+    ],
+    ids=["today's shape", "told not to", "single bins"],
+)
+def test_only_what_there_is_to_change_is_changed(shape, config, wanted) -> None:  # type: ignore[no-untyped-def]
+    agent, arrays = stranger(shape)
+    assert prepare(agent, arrays, config) == wanted
+
+
+def test_fine_tuning_says_and_keeps_what_was_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    agent = Agent.new(WAVES, seed=11)
+    start = agent.save(tmp_path / "start")
+    words = ["finetune", "task=control/cartpole-balance", "demonstrations=2", "steps=2", f"agent={start}"]
+    words += [f"data_dir={tmp_path}/data", f"out={tmp_path}/run"]
+    assert main(words) == 0
+    assert "before it learns: read_anew True" in capsys.readouterr().out
+    tuned = Agent.load(tmp_path / "run/agent")
+    kept = tuned.card["finetuned"][-1]
+    assert (kept["read_anew"], kept["target_smoothing"]) == (True, 16)
+    assert isinstance(tuned.model.embedding.numbers.bins, nn.Linear)
+    assert tuned.model.embedding.numbers.bins.in_features == 32
+    assert main(words) == 0, "what is finished is left as it is"
+    assert main([*words, "target_smoothing=151"]) == 2
+    assert "target_smoothing=151.0; legal: 0 to 150" in capsys.readouterr().err

@@ -1,0 +1,62 @@
+"""What an agent changes in itself before it learns a task from a few demonstrations.
+
+An agent that was made on thousands of demonstrations has habits that few don't bear, so where it tells the actions of
+these no better than who only knows how often each occurs, there is nothing to lose, and
+
+- it aims wide: targets are spread over more bins, so that a handful of actions isn't learnt by heart;
+- of a body that it never met it reads numbers anew, by what they are worth and not by waves over bins, which tell
+  apart what is nearly the same (`plain_features` and `value_features` of the model's configuration).
+
+What each of them is worth stands in docs/fine-tune.md. An agent that knows something of the task stays as it is, but
+for the colours (`recolour.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from opengato.agent.agent import Agent
+from opengato.agent.config import ModelConfig
+from opengato.training.arrays import TaskArrays
+from opengato.training.gauge import Gauge
+from opengato.training.recolour import COLOURS, SAME, recolour
+from opengato.training.train import learn_statistics
+
+if TYPE_CHECKING:
+    from opengato.training.finetune import FinetuneConfig
+
+
+def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[str, Any]:
+    """Make an agent ready to be fine-tuned, in place.
+
+    Args:
+        agent: to be fine-tuned; one that is to start from random weights has them already.
+        arrays: the demonstrations that it will be trained on.
+        config: of the fine-tuning: `recolour`, `target_smoothing`, `read_anew`, `mixture` and `seed`.
+
+    Returns:
+        What was changed, for the agent's card: `taken_for`, `target_smoothing`, `read_anew`; nothing where nothing was.
+    """
+    model, changed = agent.model, dict[str, Any]()
+    stranger = arrays.spec.signature not in agent.statistics
+    learn_statistics(agent, [arrays])
+    gauge = Gauge(agent, [arrays], config.mixture)
+    if config.recolour and not config.scratch and arrays.spec.images:
+        seen = recolour(model, gauge)
+        if seen != SAME:
+            changed["taken_for"] = [COLOURS[channel] for channel in seen]
+    if gauge.loss() <= gauge.ignorant:
+        return changed
+    if model.config.target_smoothing and config.target_smoothing != model.config.target_smoothing:
+        model.smooth_targets(config.target_smoothing)
+        changed["target_smoothing"] = config.target_smoothing
+    if config.read_anew and stranger and model.config.value_features:
+        model.config = replace(model.config, value_features=0, plain_features=ModelConfig.plain_features)
+        with torch.random.fork_rng([]):
+            torch.manual_seed(config.seed)
+            model.embedding.numbers.read_anew(model.config)
+        changed["read_anew"] = True
+    return changed
