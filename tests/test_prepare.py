@@ -9,10 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from opengato.agent import Agent
+from opengato.agent import Agent, Spec
 from opengato.agent.smoothing import gaussian, spread
 from opengato.cli import main
-from opengato.training.arrays import TaskArrays
+from opengato.tasks import registry
+from opengato.training.arrays import TaskArrays, arrays_of
+from opengato.training.demonstrations import run_episode
 from opengato.training.finetune import FinetuneConfig
 from opengato.training.gauge import Gauge
 from opengato.training.mixture import MixtureConfig
@@ -90,6 +92,21 @@ def test_who_knows_something_of_the_task_stays_as_it_is(monkeypatch: pytest.Monk
 def test_only_what_there_is_to_change_is_changed(shape, config, wanted) -> None:  # type: ignore[no-untyped-def]
     agent, arrays = stranger(shape)
     assert prepare(agent, arrays, config) == wanted
+
+
+def test_words_and_buttons_have_no_width_and_need_no_other_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gauge, "loss", lambda self: self.ignorant + 0.1)
+    agent = Agent.new(WAVES, seed=11)
+    talk = tasks(agent)[1]
+    agent.statistics.clear()
+    assert prepare(agent, talk, CONFIG) == {"read_anew": True}, "it acts in words, but senses numbers"
+    agent = Agent.new(WAVES, seed=11)
+    card = registry.get("gridworld/go-to-obj-s4")
+    env = card.make()
+    spec = Spec.from_env(env)
+    episode = run_episode(env, card.make_demonstrator(), 0, 0.0)
+    env.close()
+    assert prepare(agent, arrays_of([episode], card.id, card.instruction, agent.codec(spec)), CONFIG) == {}
 
 
 def test_fine_tuning_says_and_keeps_what_was_changed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

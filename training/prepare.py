@@ -45,17 +45,19 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
     learn_statistics(agent, [arrays])
     gauge = Gauge(agent, [arrays], config.mixture)
     if config.recolour and not config.scratch and arrays.spec.images:
-        seen = recolour(model, gauge)
-        if seen != SAME:
-            changed["taken_for"] = [COLOURS[channel] for channel in seen]
+        order = recolour(model, gauge)
+        if order != SAME:
+            changed["taken_for"] = [COLOURS[channel] for channel in order]
     if gauge.loss() <= gauge.ignorant:
         return changed
-    if model.config.target_smoothing and config.target_smoothing != model.config.target_smoothing:
+    senses = not arrays.codec.observation_scale.discrete.all()  # continuous numbers
+    acts = not arrays.codec.action_scale.discrete.all()
+    if acts and model.config.target_smoothing not in (0, config.target_smoothing):
         model.smooth_targets(config.target_smoothing)
         changed["target_smoothing"] = config.target_smoothing
-    if config.read_anew and stranger and model.config.value_features:
+    if config.read_anew and stranger and senses and model.config.value_features:
         model.config = replace(model.config, value_features=0, plain_features=ModelConfig.plain_features)
-        with torch.random.fork_rng([]):
+        with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
             model.embedding.numbers.read_anew(model.config)
         changed["read_anew"] = True
