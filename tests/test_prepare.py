@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from opengato.agent import Agent, Spec
+from opengato.agent import Agent, Episode, Spec
+from opengato.agent.model import Model
 from opengato.agent.smoothing import gaussian, spread
 from opengato.cli import main
 from opengato.tasks import registry
@@ -18,12 +20,12 @@ from opengato.training.demonstrations import run_episode
 from opengato.training.finetune import FinetuneConfig
 from opengato.training.gauge import Gauge
 from opengato.training.mixture import MixtureConfig
-from opengato.training.prepare import prepare
+from opengato.training.prepare import VECTORS, prepare
+from opengato.training.train import learn_statistics
 from opengato.training.trainer import Trainer
 
 from . import spaces_zoo as zoo
 from .test_policy import SMALL
-from .test_training import tasks
 
 WAVES = replace(SMALL, value_features=8, plain_features=0, target_smoothing=3.0)
 CONFIG = FinetuneConfig(
@@ -31,12 +33,18 @@ CONFIG = FinetuneConfig(
 )
 
 
-def stranger(shape=WAVES) -> tuple[Agent, TaskArrays]:  # type: ignore[no-untyped-def]
+JOINTS = zoo.OBSERVATION["body"]["joints"]  # of a body without eyes
+
+
+def stranger(shape=WAVES, senses=JOINTS, action=zoo.ACTION) -> tuple[Agent, TaskArrays]:  # type: ignore[no-untyped-def]
     """An agent that never met a body, and demonstrations of it."""
     agent = Agent.new(shape, seed=11)
-    arrays = tasks(agent)[0]
-    agent.statistics.clear()
-    return agent, arrays
+    zoo.seed(0)
+    episodes = []
+    for length in (3, 9, 5):
+        seen = [senses.sample() for _ in range(length)]
+        episodes.append(Episode(seen, [action.sample() for _ in range(length)], np.zeros(length, np.float32)))
+    return agent, arrays_of(episodes, "zoo/act", "do as shown", agent.codec(Spec(senses, action)))
 
 
 def test_who_knows_neither_body_nor_task_aims_wide_and_reads_numbers_anew(tmp_path: Path) -> None:
@@ -51,21 +59,34 @@ def test_who_knows_neither_body_nor_task_aims_wide_and_reads_numbers_anew(tmp_pa
     assert (config.value_features, config.plain_features, config.target_smoothing) == (0, 32, 12.0)
     assert torch.equal(agent.model.smooth, spread(gaussian(12.0)))
     after = agent.model.state_dict()
-    assert {name for name in after if after[name].shape != before[name].shape} == {"embedding.numbers.bins.weight"}
-    assert all(torch.equal(after[name], before[name]) for name in after if name != "embedding.numbers.bins.weight")
+    assert {name for name in after if after[name].shape != before[name].shape} == {VECTORS}
+    other = stranger()[0].model
+    torch.manual_seed(CONFIG.seed)
+    other.embedding.numbers.read_anew(config)
+    random = Model(config).state_dict()
+    for name in set(after) - {VECTORS}:
+        torch.testing.assert_close(after[name], (before[name] + random[name]) / 2)
     again, same = stranger()
     prepare(again, same, CONFIG)
     assert torch.equal(again.model.embedding.numbers.bins.weight, agent.model.embedding.numbers.bins.weight)
     Trainer(agent, [arrays], CONFIG).run()
-    seen = [zoo.OBSERVATION.sample()]
+    seen = [JOINTS.sample()]
     loaded = Agent.load(agent.save(tmp_path))
     acts = [each.policy(arrays.spec, batch_size=1).act(seen) for each in (agent, loaded)]
     assert str(acts[0]) == str(acts[1])
 
 
+def test_who_starts_from_random_weights_keeps_them() -> None:
+    agent, arrays = stranger()
+    before = {name: value.clone() for name, value in agent.model.state_dict().items()}
+    assert prepare(agent, arrays, replace(CONFIG, scratch=True)) == {"target_smoothing": 12.0, "read_anew": True}
+    after = agent.model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in set(after) - {VECTORS})
+
+
 def test_who_knows_the_body_reads_it_as_before() -> None:
-    agent = Agent.new(WAVES, seed=11)
-    arrays = tasks(agent)[0]
+    agent, arrays = stranger()
+    learn_statistics(agent, [arrays])
     assert prepare(agent, arrays, CONFIG) == {"target_smoothing": 12.0}
     assert agent.model.config.value_features == 8
 
@@ -96,10 +117,10 @@ def test_only_what_there_is_to_change_is_changed(shape, config, wanted) -> None:
 
 def test_words_and_buttons_have_no_width_and_need_no_other_reading(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Gauge, "loss", lambda self: self.ignorant + 0.1)
-    agent = Agent.new(WAVES, seed=11)
-    talk = tasks(agent)[1]
-    agent.statistics.clear()
-    assert prepare(agent, talk, CONFIG) == {"read_anew": True}, "it acts in words, but senses numbers"
+    assert prepare(*stranger(action=zoo.SPEECH), CONFIG) == {"read_anew": True}, "it acts in words, but senses numbers"
+    eyes = zoo.OBSERVATION
+    assert prepare(*stranger(senses=eyes), CONFIG) == {"target_smoothing": 12.0}, "what it knows of pictures stays"
+    assert "read_anew" in prepare(*stranger(senses=eyes), replace(CONFIG, scratch=True))
     agent = Agent.new(WAVES, seed=11)
     card = registry.get("gridworld/go-to-obj-s4")
     env = card.make()

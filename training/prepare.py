@@ -4,8 +4,10 @@ An agent that was made on thousands of demonstrations has habits that few don't 
 these no better than who only knows how often each occurs, there is nothing to lose, and
 
 - it aims wide: targets are spread over more bins, so that a handful of actions isn't learnt by heart;
-- of a body that it never met it reads numbers anew, by what they are worth and not by waves over bins, which tell
-  apart what is nearly the same (`plain_features` and `value_features` of the model's configuration).
+- of a body that it never met, and that has no eyes, it reads numbers anew, by what they are worth and not by waves
+  over bins, which tell apart what is nearly the same (`plain_features` and `value_features` of the model's
+  configuration), and all its other weights go half way to random ones: warm starts learn less well than cold ones,
+  and that gives back what they lack (shrink and perturb, Ash and Adams 2020).
 
 What each of them is worth stands in docs/fine-tune.md. An agent that knows something of the task stays as it is, but
 for the colours (`recolour.py`).
@@ -20,6 +22,7 @@ import torch
 
 from opengato.agent.agent import Agent
 from opengato.agent.config import ModelConfig
+from opengato.agent.model import Model
 from opengato.training.arrays import TaskArrays
 from opengato.training.gauge import Gauge
 from opengato.training.recolour import COLOURS, SAME, recolour
@@ -27,6 +30,9 @@ from opengato.training.train import learn_statistics
 
 if TYPE_CHECKING:
     from opengato.training.finetune import FinetuneConfig
+
+SHARE = 0.5  # of random weights
+VECTORS = "embedding.numbers.bins.weight"
 
 
 def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[str, Any]:
@@ -50,15 +56,32 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
             changed["taken_for"] = [COLOURS[channel] for channel in order]
     if gauge.loss() <= gauge.ignorant:
         return changed
-    senses = not arrays.codec.observation_scale.discrete.all()  # continuous numbers
+    # Continuous numbers; how what an agent knows of pictures fares with that was not measured.
+    senses = not arrays.codec.observation_scale.discrete.all() and (config.scratch or not arrays.spec.images)
     acts = not arrays.codec.action_scale.discrete.all()
     if acts and model.config.target_smoothing not in (0, config.target_smoothing):
         model.smooth_targets(config.target_smoothing)
         changed["target_smoothing"] = config.target_smoothing
     if config.read_anew and stranger and senses and model.config.value_features:
-        model.config = replace(model.config, value_features=0, plain_features=ModelConfig.plain_features)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
-            model.embedding.numbers.read_anew(model.config)
+        read_anew(model, config.seed, 0.0 if config.scratch else SHARE)
         changed["read_anew"] = True
     return changed
+
+
+@torch.no_grad()
+def read_anew(model: Model, seed: int, share: float) -> None:
+    """Begin anew with the vectors of numbers' values, in today's shape, and mix random weights into all others.
+
+    Args:
+        model: changed in place.
+        seed: of what is random.
+        share: of random weights.
+    """
+    model.config = replace(model.config, value_features=0, plain_features=ModelConfig.plain_features)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model.embedding.numbers.read_anew(model.config)
+        random = Model(model.config).state_dict()
+    for name, weight in model.state_dict().items():
+        if name != VECTORS:
+            weight.lerp_(random[name].to(weight.device), share)
