@@ -76,10 +76,11 @@ def test_who_knows_neither_body_nor_task_aims_wide_and_reads_numbers_anew(tmp_pa
     assert str(acts[0]) == str(acts[1])
 
 
-def test_who_starts_from_random_weights_keeps_them() -> None:
+@pytest.mark.parametrize("config", [replace(CONFIG, scratch=True), replace(CONFIG, lora=4)], ids=["scratch", "lora"])
+def test_random_weights_and_those_beside_adapters_are_kept(config: FinetuneConfig) -> None:
     agent, arrays = stranger()
     before = {name: value.clone() for name, value in agent.model.state_dict().items()}
-    assert prepare(agent, arrays, replace(CONFIG, scratch=True)) == {"target_smoothing": 12.0, "read_anew": True}
+    assert prepare(agent, arrays, config) == {"target_smoothing": 12.0, "read_anew": True}
     after = agent.model.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in set(after) - {VECTORS})
 
@@ -136,7 +137,7 @@ def test_fine_tuning_says_and_keeps_what_was_changed(tmp_path: Path, capsys: pyt
     words = ["finetune", "task=control/cartpole-balance", "demonstrations=2", "steps=2", f"agent={start}"]
     words += [f"data_dir={tmp_path}/data", f"out={tmp_path}/run"]
     assert main(words) == 0
-    assert "before it learns: read_anew True" in capsys.readouterr().out
+    assert "it never met the body and reads its numbers anew" in capsys.readouterr().out
     tuned = Agent.load(tmp_path / "run/agent")
     kept = tuned.card["finetuned"][-1]
     assert (kept["read_anew"], kept["target_smoothing"]) == (True, 16)

@@ -25,7 +25,7 @@ from opengato.training.demonstrations import run_episode
 from opengato.training.episodes import EpisodeStore, write_episodes
 from opengato.training.held_back import HeldBack
 from opengato.training.mixture import MixtureConfig
-from opengato.training.prepare import prepare
+from opengato.training.prepare import SAYS, prepare
 from opengato.training.provenance import provenance
 from opengato.training.train import announce
 from opengato.training.trainer import Trainer, TrainerConfig
@@ -105,7 +105,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
     assert arrays is not None
     changed = prepare(agent, arrays, config)
     for name, value in changed.items():
-        print(f"before it learns: {name} {value}", flush=True)
+        print(f"before it learns: {SAYS[name].format(value)}", flush=True)
     out = Path(config.out)
     identity = {"agent": config.agent, "scratch": config.scratch, "demonstrations": config.demonstrations, **changed}
     tuner = None

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 SHARE = 0.5  # of random weights
 VECTORS = "embedding.numbers.bins.weight"
+SAYS = {  # of what was changed, to people
+    "taken_for": "red, green, blue are taken for {0[0]}, {0[1]}, {0[2]}",
+    "target_smoothing": "it knows nothing of the task and aims over {} bins",
+    "read_anew": "it never met the body and reads its numbers anew",
+}
 
 
 def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[str, Any]:
@@ -41,7 +46,8 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
     Args:
         agent: to be fine-tuned; one that is to start from random weights has them already.
         arrays: the demonstrations that it will be trained on.
-        config: of the fine-tuning: `recolour`, `target_smoothing`, `read_anew`, `mixture` and `seed`.
+        config: of the fine-tuning: `recolour`, `target_smoothing`, `read_anew`, `mixture`, `scratch`,
+            `lora` and `seed`.
 
     Returns:
         What was changed, for the agent's card: `taken_for`, `target_smoothing`, `read_anew`; nothing where nothing was.
@@ -63,7 +69,8 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
         model.smooth_targets(config.target_smoothing)
         changed["target_smoothing"] = config.target_smoothing
     if config.read_anew and stranger and senses and model.config.value_features:
-        read_anew(model, config.seed, 0.0 if config.scratch else SHARE)
+        # Adapters can't learn what chance has taken from the weights that they stand beside.
+        read_anew(model, config.seed, 0.0 if config.scratch or config.lora else SHARE)
         changed["read_anew"] = True
     return changed
 

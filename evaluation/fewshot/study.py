@@ -117,7 +117,7 @@ def _learn(
     arrays = arrays_of(episodes, card.id, card.instruction, base.codec(spec))
     train = FinetuneConfig(
         task=card.id, scratch=method == "scratch", steps=config.steps, learning_rate=config.learning_rate,
-        seed=config.seed + series, log_seconds=1e9,
+        seed=config.seed + series, lora=config.lora if method == "lora" else 0, log_seconds=1e9,
     )  # fmt: skip
     prepare(base, arrays, train)
     tuner = lora.adapt(base.model, config.lora) if method == "lora" else None
