@@ -3,7 +3,7 @@
 An agent that was made on thousands of demonstrations has habits that few don't bear, so where it tells the actions of
 these no better than who only knows how often each occurs, there is nothing to lose, and
 
-- it aims wide: targets are spread over more bins, so that a handful of actions isn't learnt by heart;
+- it aims wide: targets are spread over more bins, against learning a handful of actions by heart;
 - of a body that it never met, and that has no eyes, it reads numbers anew, by what they are worth and not by waves
   over bins, which tell apart what is nearly the same (`plain_features` and `value_features` of the model's
   configuration), and all its other weights go half way to random ones: warm starts learn less well than cold ones,
