@@ -125,6 +125,25 @@ def test_what_normalises_the_observations_disappears_into_the_first_layer(tmp_pa
     env.close()
 
 
+# Forward speed in m/s, once it is up. The reward for standing is paid to one who walks, too: a policy that is trained for
+# it alone may walk, and whoever learns from it learns not to listen.
+@pytest.mark.parametrize(
+    ("task", "low", "high"),
+    [("walker-stand", -0.1, 0.1), ("walker-walk", 0.8, 2.0), ("walker-walk-backwards", -2.0, -0.8)],
+)
+def test_tasks_of_one_body_are_shown_differently(task: str, low: float, high: float) -> None:
+    card = registry.get(f"control/{task}")
+    env, expert = card.make(), card.make_demonstrator()
+    observation, _ = env.reset(seed=901)
+    expert.reset(env)
+    speeds = []
+    for _ in range(300):
+        observation, *_ = env.step(expert.act(observation))
+        speeds.append(env.unwrapped.physics.horizontal_velocity())
+    assert low <= np.mean(speeds[150:]) <= high
+    env.close()
+
+
 def test_astray_is_another_task_of_the_same_body() -> None:
     assert set(HELD_OUT) == {id for id in IDS if registry.get(id).split == "held_out"}
     walker = make("walker", "stand")
