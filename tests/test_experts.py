@@ -125,8 +125,8 @@ def test_what_normalises_the_observations_disappears_into_the_first_layer(tmp_pa
     env.close()
 
 
-# Forward speed in m/s, once it is up. The reward for standing is paid to one who walks, too: a policy that is trained for
-# it alone may walk, and whoever learns from it learns not to listen.
+# Forward speed in m/s, once it is up. The reward for standing is paid to one who walks, too: a policy that is trained
+# for it alone may walk, and whoever learns from it learns not to listen.
 @pytest.mark.parametrize(
     ("task", "low", "high"),
     [("walker-stand", -0.1, 0.1), ("walker-walk", 0.8, 2.0), ("walker-walk-backwards", -2.0, -0.8)],
