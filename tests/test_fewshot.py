@@ -95,8 +95,11 @@ def test_a_study_is_nested_goes_on_and_sums_up(config: FewshotConfig, monkeypatc
     assert len(learnt) == 12  # nothing is done twice
     study(replace(config, demonstrations=[1], episodes=3), card, lambda _: None)
     assert len(learnt) == 18  # other rollouts are another study
+    other = replace(config, demonstrations=[1], moments=1, methods=["scratch"])
+    assert [row["n"] for row in study(other, card, lambda _: None)] == [4]
+    assert len(learnt) == 20  # and so is another way to choose the moment
     apart = rows(json.loads((Path(config.out) / "fewshot.json").read_text())["runs"])
-    assert [row["n"] for row in apart if row["demonstrations"] == 1] == [4, 4, 4, 6, 6, 6]
+    assert [row["n"] for row in apart if row["demonstrations"] == 1] == [4, 4, 4, 6, 6, 6, 4]
     kept = json.loads((Path(config.out) / "fewshot.json").read_text())
     assert all(run["moment"] in (0, 2, 4) for run in kept["runs"] if run["method"] != "nearest")
     page = write_report([], config.out).read_text()

@@ -36,6 +36,8 @@ from opengato.training.trainer import Trainer
 FILE = "fewshot.json"
 VALIDATION = 500_000  # added to the evaluation's seeds for the curve along the way
 SMOOTH = 3  # moments of the curve that are averaged
+# How a run was made: runs that differ in one of these are different studies.
+PROTOCOL = ("agent", "steps", "learning_rate", "lora", "moments", "along", "episodes", "prompt", "seed")
 Row = dict[str, Any]
 
 
@@ -51,14 +53,14 @@ def study(config: FewshotConfig, card: Card, say: Callable[[str], None] = print)
     runs: list[Row] = json.loads(path.read_text())["runs"] if path.is_file() else []
     episodes, spec = _pool(config, card)
     reference = reference_for(card, config.data_dir)
+    protocol = {name: getattr(config, name) for name in PROTOCOL}
     for series in range(config.series):
         order = np.random.default_rng([config.seed, series]).permutation(len(episodes))
         for count in sorted(config.demonstrations):
             chosen = [episodes[i] for i in order[:count]]
             for method in config.methods:
-                name = {"task": card.id, "method": method, "demonstrations": count, "series": series}
-                facts = {**name, "steps": config.steps, "episodes": config.episodes, "agent": config.agent}
-                if any(all(run.get(key) == value for key, value in facts.items()) for run in runs):
+                facts = {"task": card.id, "method": method, "demonstrations": count, "series": series, **protocol}
+                if any(_agrees(run, facts) for run in runs):
                     continue
                 agent, moment = _learn(config, card, spec, chosen, method, series)
                 returns = _play(config, card, agent, config.episodes, 0)
@@ -67,12 +69,11 @@ def study(config: FewshotConfig, card: Card, say: Callable[[str], None] = print)
                 write_json(path, {"machine": machine(), "runs": runs, "rows": rows(runs)})
                 told = "no scale" if points[0] is None else f"score {mean(p for p in points if p is not None):.0f}"
                 say(f"{card.id}, {method}, {count} demonstrations, series {series}: {told}")
-    alike = {"task": card.id, "steps": config.steps, "episodes": config.episodes, "agent": config.agent}
-    return rows([run for run in runs if all(run.get(key) == value for key, value in alike.items())])
+    return rows([run for run in runs if _agrees(run, {"task": card.id, **protocol})])
 
 
 def rows(runs: Sequence[Row]) -> list[Row]:
-    """Runs summed up over their series; runs of other agents, lengths and numbers of rollouts stay apart."""
+    """Runs summed up over their series; those of another protocol stay apart."""
     found = []
     for key in dict.fromkeys(_key(run) for run in runs):
         members = [run for run in runs if _key(run) == key]
@@ -81,9 +82,7 @@ def rows(runs: Sequence[Row]) -> list[Row]:
         interval = mean_interval(points) if len(points) > 1 else None
         found.append(
             {
-                "task": key[0], "method": key[1], "demonstrations": key[2], "steps": key[3], "agent": key[5],
-                "series": len(members),
-                "n": len(returns), "mean_return": mean(returns),
+                **dict(key), "series": len(members), "n": len(returns), "mean_return": mean(returns),
                 "score": round(mean(points), 1) if points else None,
                 "interval": [round(value, 1) for value in interval] if interval else None,
                 "runs": [round(mean(run["scores"]), 1) for run in members] if points else None,
@@ -92,9 +91,12 @@ def rows(runs: Sequence[Row]) -> list[Row]:
     return found
 
 
-def _key(run: Row) -> tuple[Any, ...]:
-    names = ("task", "method", "demonstrations", "steps", "episodes", "agent")
-    return tuple(run.get(name) for name in names)
+def _key(run: Row) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, run.get(name)) for name in ("task", "method", "demonstrations", *PROTOCOL))
+
+
+def _agrees(run: Row, facts: Row) -> bool:
+    return all(run.get(name) == value for name, value in facts.items())
 
 
 def _pool(config: FewshotConfig, card: Card) -> tuple[list[Episode], Spec]:
