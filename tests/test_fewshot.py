@@ -107,6 +107,23 @@ def test_a_study_is_nested_goes_on_and_sums_up(config: FewshotConfig, monkeypatc
     assert TASK in page
 
 
+def test_a_pool_makes_separate_studies_nested(config: FewshotConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[list[str]] = []
+    learn = module._learn
+
+    def noting(cfg: Any, card: Any, spec: Any, episodes: Any, method: str, series: int) -> Any:
+        drawn.append([repr(episode.actions) + repr(episode.rewards) for episode in episodes])
+        return learn(cfg, card, spec, episodes, method, series)
+
+    monkeypatch.setattr(module, "_learn", noting)
+    for count in (1, 3):
+        alone = replace(config, demonstrations=[count], pool=6, methods=["nearest"], series=3)
+        found = study(alone, registry.get(TASK), lambda _: None)
+        assert {row["pool"] for row in found} == {6}
+    assert all(few == more[:1] for few, more in zip(drawn[:3], drawn[3:], strict=True))
+    assert len({few[0] for few in drawn[:3]}) > 1
+
+
 def test_rows_pool_the_series() -> None:
     run = {"task": "a/b", "method": "scratch", "demonstrations": 3, "returns": [1.0, 3.0], "scores": [10.0, 30.0]}
     row = rows([{**run, "series": 0}, {**run, "series": 1, "returns": [5.0, 7.0], "scores": [50.0, 70.0]}])[0]
@@ -139,6 +156,7 @@ def test_the_report_has_a_mean_over_what_every_task_has() -> None:
         ({"demonstrations": [0]}, "from 1 on"),
         ({"series": 0}, "series is 0"),
         ({"steps": 3}, "moments"),
+        ({"pool": 1}, "pool is 1.*30 or more"),
     ],
 )
 def test_settings_without_sense_are_refused(change: dict[str, Any], words: str) -> None:

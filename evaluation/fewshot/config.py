@@ -19,6 +19,8 @@ class FewshotConfig:
         agent: the generalist.
         demonstrations: numbers of demonstrations.
         series: draws of demonstrations; within one, fewer are part of more.
+        pool: how many demonstrations there are to draw from; 0 for twice the most that is asked for. With the same pool
+            separate studies are nested, too.
         methods: generalist (fine-tuned), scratch (its size from random weights), nearest (looks demonstrations up),
             no-control (an agent that was trained without control data, fine-tuned), lora (adapters fine-tuned).
         without_control: that agent.
@@ -40,6 +42,7 @@ class FewshotConfig:
     agent: str = DEFAULT
     demonstrations: list[int] = field(default_factory=lambda: [1, 3, 10, 30])
     series: int = 3
+    pool: int = 0
     methods: list[str] = field(default_factory=lambda: ["generalist", "scratch", "nearest"])
     without_control: str = ""
     episodes: int = 20
@@ -68,5 +71,7 @@ class FewshotConfig:
                 raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 1 or more.")
         if not self.demonstrations or min(self.demonstrations) < 1:
             raise OpengatoError(f"demonstrations is {list(self.demonstrations)}; legal: one or more numbers from 1 on.")
+        if self.pool and self.pool < max(self.demonstrations):
+            raise OpengatoError(f"pool is {self.pool}; legal: 0, or {max(self.demonstrations)} or more here.")
         if self.moments > self.steps:
             raise OpengatoError(f"moments is {self.moments}; legal: up to steps, {self.steps}.")

@@ -37,7 +37,7 @@ FILE = "fewshot.json"
 VALIDATION = 500_000  # added to the evaluation's seeds for the curve along the way
 SMOOTH = 3  # moments of the curve that are averaged
 # How a run was made: runs that differ in one of these are different studies.
-PROTOCOL = ("agent", "steps", "learning_rate", "lora", "moments", "along", "episodes", "prompt", "seed")
+PROTOCOL = ("agent", "steps", "learning_rate", "lora", "moments", "along", "episodes", "prompt", "pool", "seed")
 Row = dict[str, Any]
 
 
@@ -53,7 +53,7 @@ def study(config: FewshotConfig, card: Card, say: Callable[[str], None] = print)
     runs: list[Row] = json.loads(path.read_text())["runs"] if path.is_file() else []
     episodes, spec = _pool(config, card)
     reference = reference_for(card, config.data_dir)
-    protocol = {name: getattr(config, name) for name in PROTOCOL}
+    protocol = {**{name: getattr(config, name) for name in PROTOCOL}, "pool": len(episodes)}
     for series in range(config.series):
         order = np.random.default_rng([config.seed, series]).permutation(len(episodes))
         for count in sorted(config.demonstrations):
@@ -100,8 +100,8 @@ def _agrees(run: Row, facts: Row) -> bool:
 
 
 def _pool(config: FewshotConfig, card: Card) -> tuple[list[Episode], Spec]:
-    """Demonstrations to draw from: twice the most that is asked for, so that series differ."""
-    most = 2 * max(config.demonstrations)
+    """Demonstrations to draw from: by default twice the most that is asked for, so that series differ."""
+    most = config.pool or 2 * max(config.demonstrations)
     wanted = FinetuneConfig(task=card.id, demonstrations=most, data_dir=config.data_dir, noise=config.noise)
     episodes, spec = demonstrations(card, wanted)
     return episodes, spec
