@@ -118,10 +118,13 @@ def test_a_pool_makes_separate_studies_nested(config: FewshotConfig, monkeypatch
     monkeypatch.setattr(module, "_learn", noting)
     for count in (1, 3):
         alone = replace(config, demonstrations=[count], pool=6, methods=["nearest"], series=3)
-        found = study(alone, registry.get(TASK), lambda _: None)
-        assert {row["pool"] for row in found} == {6}
+        study(alone, registry.get(TASK), lambda _: None)
     assert all(few == more[:1] for few, more in zip(drawn[:3], drawn[3:], strict=True))
     assert len({few[0] for few in drawn[:3]}) > 1
+    other = replace(config, demonstrations=[1], pool=4, methods=["nearest"], series=1)
+    assert [row["series"] for row in study(other, registry.get(TASK), lambda _: None)] == [1]
+    kept = json.loads((Path(config.out) / "fewshot.json").read_text())
+    assert [(row["demonstrations"], row["series"]) for row in kept["rows"]] == [(1, 4), (3, 3)]
 
 
 def test_rows_pool_the_series() -> None:

@@ -36,8 +36,9 @@ from opengato.training.trainer import Trainer
 FILE = "fewshot.json"
 VALIDATION = 500_000  # added to the evaluation's seeds for the curve along the way
 SMOOTH = 3  # moments of the curve that are averaged
-# How a run was made: runs that differ in one of these are different studies.
-PROTOCOL = ("agent", "steps", "learning_rate", "lora", "moments", "along", "episodes", "prompt", "pool", "seed")
+# How a run was made: runs that differ in one of these are different studies. What a series draws from (`pool`) is not
+# among them: that makes other draws, as another series does.
+PROTOCOL = ("agent", "steps", "learning_rate", "lora", "moments", "along", "episodes", "prompt", "seed")
 Row = dict[str, Any]
 
 
@@ -53,13 +54,13 @@ def study(config: FewshotConfig, card: Card, say: Callable[[str], None] = print)
     runs: list[Row] = json.loads(path.read_text())["runs"] if path.is_file() else []
     episodes, spec = _pool(config, card)
     reference = reference_for(card, config.data_dir)
-    protocol = {**{name: getattr(config, name) for name in PROTOCOL}, "pool": len(episodes)}
+    shared = {"task": card.id, "pool": len(episodes), **{name: getattr(config, name) for name in PROTOCOL}}
     for series in range(config.series):
         order = np.random.default_rng([config.seed, series]).permutation(len(episodes))
         for count in sorted(config.demonstrations):
             chosen = [episodes[i] for i in order[:count]]
             for method in config.methods:
-                facts = {"task": card.id, "method": method, "demonstrations": count, "series": series, **protocol}
+                facts = {"method": method, "demonstrations": count, "series": series, **shared}
                 if any(_agrees(run, facts) for run in runs):
                     continue
                 agent, moment = _learn(config, card, spec, chosen, method, series)
@@ -69,11 +70,11 @@ def study(config: FewshotConfig, card: Card, say: Callable[[str], None] = print)
                 write_json(path, {"machine": machine(), "runs": runs, "rows": rows(runs)})
                 told = "no scale" if points[0] is None else f"score {mean(p for p in points if p is not None):.0f}"
                 say(f"{card.id}, {method}, {count} demonstrations, series {series}: {told}")
-    return rows([run for run in runs if _agrees(run, {"task": card.id, **protocol})])
+    return rows([run for run in runs if _agrees(run, shared)])
 
 
 def rows(runs: Sequence[Row]) -> list[Row]:
-    """Runs summed up over their series; those of another protocol stay apart."""
+    """Runs summed up over their draws; those of another protocol stay apart."""
     found = []
     for key in dict.fromkeys(_key(run) for run in runs):
         members = [run for run in runs if _key(run) == key]
