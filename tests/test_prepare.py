@@ -20,7 +20,7 @@ from opengato.training.demonstrations import run_episode
 from opengato.training.finetune import FinetuneConfig
 from opengato.training.gauge import Gauge
 from opengato.training.mixture import MixtureConfig
-from opengato.training.prepare import VECTORS, prepare
+from opengato.training.prepare import UNMET, VECTORS, prepare
 from opengato.training.train import learn_statistics
 from opengato.training.trainer import Trainer
 
@@ -92,6 +92,26 @@ def test_who_knows_the_body_reads_it_as_before() -> None:
     assert agent.model.config.value_features == 8
 
 
+@pytest.mark.parametrize("spreads", [5.0, 15.0, 60.0])
+def test_who_met_the_body_otherwise_reads_it_anew_where_a_tenth_is_far_from_that(spreads: float) -> None:
+    agent, arrays = stranger()
+    learn_statistics(agent, [arrays])
+    mean, std = agent.statistics[arrays.spec.signature]
+    far = arrays.steps.values.copy()
+    far[::10, 0] = mean[0] + spreads * std[0]
+    arrays.steps.values[:] = far
+    found = prepare(agent, arrays, CONFIG)
+    if spreads < UNMET:
+        assert found == {"target_smoothing": 12.0}
+        np.testing.assert_array_equal(agent.statistics[arrays.spec.signature][1], std)
+    else:
+        assert found == {"target_smoothing": 12.0, "read_anew": True}
+        found_mean, found_std = agent.statistics[arrays.spec.signature]
+        np.testing.assert_allclose(found_std, far.std(0), rtol=1e-4)
+        np.testing.assert_allclose(found_mean, far.mean(0), rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(arrays.codec.observation_scale.std[0], found_std[0])
+
+
 def test_who_knows_something_of_the_task_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Gauge, "loss", lambda self: self.ignorant - 0.1)
     agent, arrays = stranger()
@@ -137,7 +157,7 @@ def test_fine_tuning_says_and_keeps_what_was_changed(tmp_path: Path, capsys: pyt
     words = ["finetune", "task=control/cartpole-balance", "demonstrations=2", "steps=2", f"agent={start}"]
     words += [f"data_dir={tmp_path}/data", f"out={tmp_path}/run"]
     assert main(words) == 0
-    assert "it never met the body and reads its numbers anew" in capsys.readouterr().out
+    assert "it never met the body, or not like this, and reads its numbers anew" in capsys.readouterr().out
     tuned = Agent.load(tmp_path / "run/agent")
     kept = tuned.card["finetuned"][-1]
     assert (kept["read_anew"], kept["target_smoothing"]) == (True, 16)

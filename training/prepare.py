@@ -4,10 +4,11 @@ An agent that was made on thousands of demonstrations has habits that few don't 
 these no better than who only knows how often each occurs, there is nothing to lose, and
 
 - it aims wide: targets are spread over more bins, against learning a handful of actions by heart;
-- of a body that it never met, and that has no eyes, it reads numbers anew, by what they are worth and not by waves
-  over bins, which tell apart what is nearly the same (`plain_features` and `value_features` of the model's
-  configuration), and all its other weights go half way to random ones: warm starts learn less well than cold ones,
-  and that gives back what they lack (shrink and perturb, Ash and Adams 2020).
+- of a body that it never met, or not like this (a pole that hangs, for one that saw it balanced), and that has no eyes,
+  it reads numbers anew, by what they are worth and not by waves over bins, which tell apart what is nearly the same
+  (`plain_features` and `value_features` of the model's configuration), and all its other weights go half way to random
+  ones: warm starts learn less well than cold ones, and that gives back what they lack (shrink and perturb, Ash and
+  Adams 2020).
 
 What each of them is worth stands in docs/fine-tune.md. An agent that knows something of the task stays as it is, but
 for the colours (`recolour.py`).
@@ -26,17 +27,18 @@ from opengato.agent.model import Model
 from opengato.training.arrays import TaskArrays
 from opengato.training.gauge import Gauge
 from opengato.training.recolour import COLOURS, SAME, recolour
-from opengato.training.train import learn_statistics
+from opengato.training.train import learn_statistics, outside
 
 if TYPE_CHECKING:
     from opengato.training.finetune import FinetuneConfig
 
 SHARE = 0.5  # of random weights
+UNMET = 10.0  # standard deviations from what it met of a body, and more, is nothing that it learnt to read
 VECTORS = "embedding.numbers.bins.weight"
 SAYS = {  # of what was changed, to people
     "taken_for": "red, green, blue are taken for {0[0]}, {0[1]}, {0[2]}",
     "target_smoothing": "it knows nothing of the task and aims over {} bins",
-    "read_anew": "it never met the body and reads its numbers anew",
+    "read_anew": "it never met the body, or not like this, and reads its numbers anew",
 }
 
 
@@ -53,7 +55,9 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
         What was changed, for the agent's card: `taken_for`, `target_smoothing`, `read_anew`; nothing where nothing was.
     """
     model, changed = agent.model, dict[str, Any]()
-    stranger = arrays.spec.signature not in agent.statistics
+    signature = arrays.spec.signature
+    known = agent.statistics.get(signature)
+    stranger = known is None or outside(arrays, *known, UNMET)
     learn_statistics(agent, [arrays])
     gauge = Gauge(agent, [arrays], config.mixture)
     if config.recolour and not config.scratch and arrays.spec.images:
@@ -69,6 +73,8 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
         model.smooth_targets(config.target_smoothing)
         changed["target_smoothing"] = config.target_smoothing
     if config.read_anew and stranger and senses and model.config.value_features:
+        del agent.statistics[signature]  # of who met it otherwise: they went with the vectors that it had
+        learn_statistics(agent, [arrays])
         # Adapters can't learn what chance has taken from the weights that they stand beside.
         read_anew(model, config.seed, 0.0 if config.scratch or config.lora else SHARE)
         changed["read_anew"] = True

@@ -23,6 +23,7 @@ from opengato.training.mixture import pattern_of
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
 # What an agent's card says of that agent alone, so that one trained from it doesn't bear its name, story and scores.
+DROWNED = 30.0  # standard deviations from where on a bin is wider than one of them
 OF_ITS_PARENT = (
     "name", "command", "machine", "demonstrations", "hours_of_stages", "remark", "init_share", "scores",
     "mean_score_of_trained_tasks", "evaluation",
@@ -180,15 +181,15 @@ def open_task(card: Card, data_dir: str, vocabulary: Vocabulary, skip_damaged: b
 def learn_statistics(agent: Agent, tasks: Sequence[TaskArrays]) -> None:
     """Take the statistics of embodiments that the agent does not know yet, over all tasks that share one.
 
-    Those it knows stay, since its weights were fitted to them, unless the new demonstrations lie far outside (a pole
-    that swings, for an agent that has seen it balanced): then they would drown in the last bins, and are learnt anew.
+    Those it knows stay, since its weights were fitted to them, unless the new demonstrations lie so far outside that
+    they would drown in the last bins: then they are learnt anew.
     """
     groups: dict[str, list[TaskArrays]] = {}
     for task in tasks:
         groups.setdefault(task.spec.signature, []).append(task)
     for signature, members in groups.items():
         known = agent.statistics.get(signature)
-        if known is None or any(_outside(member, *known) for member in members):
+        if known is None or any(outside(member, *known, DROWNED) for member in members):
             means, stds = zip(*(member.statistics() for member in members), strict=True)
             mean = np.mean(means, axis=0)
             spread = np.sqrt(np.mean(np.square(stds) + np.square(np.asarray(means) - mean), axis=0))
@@ -198,12 +199,12 @@ def learn_statistics(agent: Agent, tasks: Sequence[TaskArrays]) -> None:
             member.codec = agent.codec(member.spec)
 
 
-def _outside(task: TaskArrays, mean: np.ndarray, std: np.ndarray) -> bool:
-    """Whether a number's typical value is beyond 30 standard deviations, where a bin is wider than one of them."""
+def outside(task: TaskArrays, mean: np.ndarray, std: np.ndarray, far: float) -> bool:
+    """Whether one of twenty values of some number lies more than `far` standard deviations from its mean."""
     values = np.asarray(task.steps.values[:: max(1, len(task.steps.values) // 10_000)])
     discrete = task.codec.observation_scale.discrete
-    far = np.abs(values - mean)[:, ~discrete] > 30 * std[~discrete]
-    return bool(far.size and far.mean(0).max() > 0.05)
+    beyond = np.abs(values - mean)[:, ~discrete] > far * std[~discrete]
+    return bool(beyond.size and beyond.mean(0).max() > 0.05)
 
 
 def announce(agent: Agent, tasks: Sequence[TaskArrays], trainer: Trainer, resumed: bool) -> None:
