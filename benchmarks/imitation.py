@@ -25,7 +25,7 @@ from opengato.agent.spec import Spec
 from opengato.benchmarks.cloning import Clone
 from opengato.benchmarks.peers.borrowed import Borrowed
 from opengato.errors import OpengatoError, UnknownNameError
-from opengato.evaluation.intervals import mean_interval
+from opengato.evaluation.intervals import nested_interval
 from opengato.evaluation.provenance import commit, machine, versions, write_json
 from opengato.evaluation.rollout import Stage, cases, rollout
 from opengato.evaluation.scores import reference_for, score
@@ -148,7 +148,7 @@ def _rows(tasks: list[str], sides: list[str], runs: dict[str, list[float]]) -> l
             if each:
                 values = [value for one in each for value in one]
                 rows.append({
-                    "task": task, "side": side, "score": float(np.mean(values)), "interval": mean_interval(values),
+                    "task": task, "side": side, "score": float(np.mean(values)), "interval": nested_interval(each),
                     "seeds": [float(np.mean(one)) for one in each], "n": len(values),
                 })  # fmt: skip
     return rows

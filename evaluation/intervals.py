@@ -66,6 +66,29 @@ def mean_interval(
     return _percentile(draws, confidence)
 
 
+def nested_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95, seed: int = 0) -> Interval | None:
+    """Interval of the mean over all values where they come in groups, as rollouts of several draws of demonstrations
+    or of several trainings do: groups are resampled, and values within them (Davison & Hinkley 1997, section 3.8).
+
+    What a group's values share is drawn once for all of them, so as single values they would seem surer than they are.
+    Of a few groups even this interval is rather too narrow.
+
+    Args:
+        groups: equally many values each weigh the same; values that are not finite are left out. One group is
+            `mean_interval`'s.
+    """
+    arrays = [array for array in map(_finite, groups) if array.size]
+    if len(arrays) < 2:
+        return mean_interval(arrays[0], confidence, seed) if arrays else None  # type: ignore[arg-type]
+    rng = _generator(seed)
+    sums = np.stack([rng.choice(array, (RESAMPLES, len(arrays), array.size)).sum(2) for array in arrays])
+    sizes = np.asarray([array.size for array in arrays])
+    chosen = rng.integers(len(arrays), size=(RESAMPLES, len(arrays)))
+    at = np.arange(RESAMPLES)[:, None], np.arange(len(arrays))
+    draws = sums[chosen, at[0], at[1]].sum(1) / sizes[chosen].sum(1)
+    return _percentile(draws, confidence)
+
+
 def interquartile_mean(values: Sequence[float]) -> float:
     """Mean of the middle half, with a fraction of the values on its edges (Agarwal et al. 2021, arXiv:2108.13264).
 

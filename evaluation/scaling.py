@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from opengato.agent.config import preset
 from opengato.errors import OpengatoError
 from opengato.evaluation.evaluate import EvaluateConfig, evaluate
-from opengato.evaluation.intervals import mean_interval
+from opengato.evaluation.intervals import nested_interval
 from opengato.evaluation.provenance import commit, machine, write_json
 from opengato.tasks import registry
 
@@ -171,9 +171,10 @@ def rows(runs: Sequence[Row]) -> list[Row]:
     found = []
     for key in dict.fromkeys((run["model"], run["positions"], run["task"]) for run in runs):
         members = [run for run in runs if (run["model"], run["positions"], run["task"]) == key]
-        points = [value for run in members for value in run["scores"] if value is not None]
+        groups = [[value for value in run["scores"] if value is not None] for run in members]
+        points = [value for group in groups for value in group]
         returns = [value for run in members for value in run["returns"]]
-        interval = mean_interval(points) if len(points) > 1 else None
+        interval = nested_interval(groups)
         found.append(
             {
                 "model": key[0], "parameters": members[0]["parameters"], "positions": key[1], "task": key[2],

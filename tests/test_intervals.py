@@ -49,6 +49,29 @@ def test_stratified_keeps_tasks_fixed() -> None:
     assert interval == pytest.approx(fast[1])
 
 
+def test_values_that_share_a_draw_are_less_sure_than_as_many_alone() -> None:
+    rng = np.random.default_rng(0)
+    nested = pooled = 0
+    for _ in range(60):
+        groups = rng.normal(size=(5, 1)) + 0.5 * rng.normal(size=(5, 20))  # what a group shares, and what it does not
+        low, high = intervals.nested_interval(groups.tolist()) or (0, 0)
+        nested += low <= 0 <= high
+        low, high = intervals.mean_interval(groups.ravel().tolist()) or (0, 0)
+        pooled += low <= 0 <= high
+    assert nested >= 48, "of 60, where 57 would be right: five groups are few"
+    assert pooled <= 36
+
+
+def test_nested_interval_of_odd_groups() -> None:
+    one = [1.0, 2.0, 4.0]
+    assert intervals.nested_interval([one]) == intervals.mean_interval(one)
+    assert intervals.nested_interval([one, [float("nan")], []]) == intervals.mean_interval(one)
+    assert intervals.nested_interval([]) is None
+    assert intervals.nested_interval([[2.0], [2.0, 2.0]]) == (2.0, 2.0)
+    low, high = intervals.nested_interval([[0.0] * 20, [0.0] * 20, [9.0] * 20]) or (0, 0)
+    assert (low, high) == (0.0, 9.0)
+
+
 def test_paired_difference_is_sharper_than_the_two_apart() -> None:
     before = np.random.default_rng(1).normal(0, 50, 20)
     figure, interval = intervals.paired_difference(list(before + 5), list(before))

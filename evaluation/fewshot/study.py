@@ -23,7 +23,7 @@ from opengato.errors import OpengatoError
 from opengato.evaluation.evaluate import EvaluateConfig, evaluate
 from opengato.evaluation.fewshot.config import FewshotConfig
 from opengato.evaluation.fewshot.nearest import NearestAgent
-from opengato.evaluation.intervals import mean_interval
+from opengato.evaluation.intervals import nested_interval
 from opengato.evaluation.provenance import commit, machine, write_json
 from opengato.evaluation.scores import reference_for, score
 from opengato.tasks.card import Card
@@ -78,9 +78,10 @@ def rows(runs: Sequence[Row]) -> list[Row]:
     found = []
     for key in dict.fromkeys(_key(run) for run in runs):
         members = [run for run in runs if _key(run) == key]
-        points = [value for run in members for value in run["scores"] if value is not None]
+        draws = [[value for value in run["scores"] if value is not None] for run in members]
+        points = [value for draw in draws for value in draw]
         returns = [value for run in members for value in run["returns"]]
-        interval = mean_interval(points) if len(points) > 1 else None
+        interval = nested_interval(draws)
         found.append(
             {
                 **dict(key), "series": len(members), "n": len(returns), "mean_return": mean(returns),
