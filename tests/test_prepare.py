@@ -11,7 +11,6 @@ import torch
 from torch import nn
 
 from opengato.agent import Agent, Episode, Spec
-from opengato.agent.model import Model
 from opengato.agent.smoothing import gaussian, spread
 from opengato.cli import main
 from opengato.tasks import registry
@@ -20,7 +19,7 @@ from opengato.training.demonstrations import run_episode
 from opengato.training.finetune import FinetuneConfig
 from opengato.training.gauge import Gauge
 from opengato.training.mixture import MixtureConfig
-from opengato.training.prepare import UNMET, VECTORS, prepare
+from opengato.training.prepare import UNMET, prepare
 from opengato.training.train import learn_statistics
 from opengato.training.trainer import Trainer
 
@@ -31,7 +30,7 @@ WAVES = replace(SMALL, value_features=8, plain_features=0, target_smoothing=3.0)
 CONFIG = FinetuneConfig(
     steps=3, warmup=1, precision="fp32", target_smoothing=12.0, mixture=MixtureConfig(rows=3), seed=5
 )
-
+COLD = {"target_smoothing": 12.0, "cold_start": True, "read_anew": True}
 
 JOINTS = zoo.OBSERVATION["body"]["joints"]  # of a body without eyes
 
@@ -49,23 +48,18 @@ def stranger(shape=WAVES, senses=JOINTS, action=zoo.ACTION) -> tuple[Agent, Task
 
 def test_who_knows_neither_body_nor_task_aims_wide_and_reads_numbers_anew(tmp_path: Path) -> None:
     agent, arrays = stranger()
-    before = {name: value.clone() for name, value in agent.model.state_dict().items()}
     torch.manual_seed(3)
     wanted = torch.rand(1)
     torch.manual_seed(3)
-    assert prepare(agent, arrays, CONFIG) == {"target_smoothing": 12.0, "read_anew": True}
+    assert prepare(agent, arrays, CONFIG) == COLD
     assert torch.equal(torch.rand(1), wanted), "what else is random is not touched"
     config = agent.model.config
     assert (config.value_features, config.plain_features, config.target_smoothing) == (0, 32, 12.0)
     assert torch.equal(agent.model.smooth, spread(gaussian(12.0)))
-    after = agent.model.state_dict()
-    assert {name for name in after if after[name].shape != before[name].shape} == {VECTORS}
-    other = stranger()[0].model
-    torch.manual_seed(CONFIG.seed)
-    other.embedding.numbers.read_anew(config)
-    random = Model(config).state_dict()
-    for name in set(after) - {VECTORS}:
-        torch.testing.assert_close(after[name], (before[name] + random[name]) / 2)
+    scratch, same = Agent.new(WAVES, seed=CONFIG.seed), stranger()[1]
+    assert prepare(scratch, same, replace(CONFIG, scratch=True)) == {"target_smoothing": 12.0, "read_anew": True}
+    after, fresh = agent.model.state_dict(), scratch.model.state_dict()
+    assert {name for name in after if not torch.equal(after[name], fresh[name])} == set(), "as who starts from scratch"
     again, same = stranger()
     prepare(again, same, CONFIG)
     assert torch.equal(again.model.embedding.numbers.bins.weight, agent.model.embedding.numbers.bins.weight)
@@ -82,7 +76,7 @@ def test_random_weights_and_those_beside_adapters_are_kept(config: FinetuneConfi
     before = {name: value.clone() for name, value in agent.model.state_dict().items()}
     assert prepare(agent, arrays, config) == {"target_smoothing": 12.0, "read_anew": True}
     after = agent.model.state_dict()
-    assert all(torch.equal(after[name], before[name]) for name in set(after) - {VECTORS})
+    assert all(torch.equal(after[name], before[name]) for name in set(after) - {"embedding.numbers.bins.weight"})
 
 
 def test_who_knows_the_body_reads_it_as_before() -> None:
@@ -105,7 +99,7 @@ def test_who_met_the_body_otherwise_reads_it_anew_where_a_tenth_is_far_from_that
         assert found == {"target_smoothing": 12.0}
         np.testing.assert_array_equal(agent.statistics[arrays.spec.signature][1], std)
     else:
-        assert found == {"target_smoothing": 12.0, "read_anew": True}
+        assert found == COLD
         found_mean, found_std = agent.statistics[arrays.spec.signature]
         np.testing.assert_allclose(found_std, far.std(0), rtol=1e-4)
         np.testing.assert_allclose(found_mean, far.mean(0), rtol=1e-4, atol=1e-6)
@@ -127,7 +121,8 @@ def test_who_knows_something_of_the_task_stays_as_it_is(monkeypatch: pytest.Monk
     [
         (SMALL, replace(CONFIG, target_smoothing=16.0), {}),  # reads values as they are, and aims so wide, already
         (WAVES, replace(CONFIG, read_anew=False), {"target_smoothing": 12.0}),
-        (replace(WAVES, target_smoothing=0.0), CONFIG, {"read_anew": True}),  # who aims at single bins goes on to
+        # Who aims at single bins goes on to.
+        (replace(WAVES, target_smoothing=0.0), CONFIG, {"cold_start": True, "read_anew": True}),
     ],
     ids=["today's shape", "told not to", "single bins"],
 )

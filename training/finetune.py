@@ -46,8 +46,8 @@ class FinetuneConfig(TrainerConfig):
             (`recolour.py`).
         target_smoothing: standard deviation, in bins, of what an agent that knows nothing of the task aims at, where
             actions are continuous (`prepare.py`); one that knows something of it keeps its own.
-        read_anew: start with new vectors of numbers, and half of all else left to chance, where the agent knows
-            nothing of the task and never met the body, which has no camera, or not like this (`prepare.py`).
+        read_anew: start with new vectors of numbers, and from random weights, where the agent knows nothing of the task
+            and never met the body, which has no camera, or not like this (`prepare.py`).
         lora: rank of adapters beside the blocks' matrices (`lora.py`); 0 trains every weight.
         noise: disturbance of the demonstrations' execution when they are collected here (see `CollectConfig`).
         data_dir: where demonstrations lie, and where those collected here are put.

@@ -5,10 +5,9 @@ these no better than who only knows how often each occurs, there is nothing to l
 
 - it aims wide: targets are spread over more bins, against learning a handful of actions by heart;
 - of a body that it never met, or not like this (a pole that hangs, for one that saw it balanced), and that has no eyes,
-  it reads numbers anew, by what they are worth and not by waves over bins, which tell apart what is nearly the same
-  (`plain_features` and `value_features` of the model's configuration), and all its other weights go half way to random
-  ones: warm starts learn less well than cold ones, and that gives back what they lack (shrink and perturb, Ash and
-  Adams 2020).
+  it starts from random weights, and reads numbers by what they are worth and not by waves over bins, which tell apart
+  what is nearly the same (`plain_features` and `value_features` of the model's configuration): a warm start that knows
+  nothing learns less well than a cold one (Ash and Adams 2020), and half way between them is not as good, either.
 
 What each of them is worth stands in docs/fine-tune.md. An agent that knows something of the task stays as it is, but
 for the colours (`recolour.py`).
@@ -23,7 +22,6 @@ import torch
 
 from opengato.agent.agent import Agent
 from opengato.agent.config import ModelConfig
-from opengato.agent.model import Model
 from opengato.training.arrays import TaskArrays
 from opengato.training.gauge import Gauge
 from opengato.training.recolour import COLOURS, SAME, recolour
@@ -32,13 +30,12 @@ from opengato.training.train import learn_statistics, outside
 if TYPE_CHECKING:
     from opengato.training.finetune import FinetuneConfig
 
-SHARE = 0.5  # of random weights
 UNMET = 10.0  # standard deviations from what it met of a body, and more, is nothing that it learnt to read
-VECTORS = "embedding.numbers.bins.weight"
 SAYS = {  # of what was changed, to people
     "taken_for": "red, green, blue are taken for {0[0]}, {0[1]}, {0[2]}",
     "target_smoothing": "it knows nothing of the task and aims over {} bins",
     "read_anew": "it never met the body, or not like this, and reads its numbers anew",
+    "cold_start": "with nothing to build on it starts from random weights, those of scratch=true",
 }
 
 
@@ -52,7 +49,8 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
             `lora` and `seed`.
 
     Returns:
-        What was changed, for the agent's card: `taken_for`, `target_smoothing`, `read_anew`; nothing where nothing was.
+        What was changed, for the agent's card: `taken_for`, `target_smoothing`, `cold_start`, `read_anew`;
+        nothing where nothing was.
     """
     model, changed = agent.model, dict[str, Any]()
     signature = arrays.spec.signature
@@ -75,26 +73,13 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
     if config.read_anew and stranger and senses and model.config.value_features:
         del agent.statistics[signature]  # of who met it otherwise: they went with the vectors that it had
         learn_statistics(agent, [arrays])
-        # Adapters can't learn what chance has taken from the weights that they stand beside.
-        read_anew(model, config.seed, 0.0 if config.scratch or config.lora else SHARE)
-        changed["read_anew"] = True
+        with torch.random.fork_rng(devices=[]):
+            # Adapters can't learn what chance has taken from the weights that they stand beside; words are of use anywhere.
+            if not (config.scratch or config.lora or arrays.spec.text_action):
+                model.load_state_dict(Agent.new(model.config, agent.vocabulary, config.seed).model.state_dict())
+                changed["cold_start"] = True
+            torch.manual_seed(config.seed)
+            model.config = replace(model.config, value_features=0, plain_features=ModelConfig.plain_features)
+            model.embedding.numbers.read_anew(model.config)
+            changed["read_anew"] = True
     return changed
-
-
-@torch.no_grad()
-def read_anew(model: Model, seed: int, share: float) -> None:
-    """Begin anew with the vectors of numbers' values, in today's shape, and mix random weights into all others.
-
-    Args:
-        model: changed in place.
-        seed: of what is random.
-        share: of random weights.
-    """
-    model.config = replace(model.config, value_features=0, plain_features=ModelConfig.plain_features)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model.embedding.numbers.read_anew(model.config)
-        random = Model(model.config).state_dict()
-    for name, weight in model.state_dict().items():
-        if name != VECTORS:
-            weight.lerp_(random[name].to(weight.device), share)
