@@ -74,7 +74,7 @@ def prepare(agent: Agent, arrays: TaskArrays, config: FinetuneConfig) -> dict[st
         del agent.statistics[signature]  # of who met it otherwise: they went with the vectors that it had
         learn_statistics(agent, [arrays])
         with torch.random.fork_rng(devices=[]):
-            # Adapters can't learn what chance has taken from the weights that they stand beside; words are of use anywhere.
+            # Adapters can't learn what chance has taken from the weights beside them, and words are of use anywhere.
             if not (config.scratch or config.lora or arrays.spec.text_action):
                 model.load_state_dict(Agent.new(model.config, agent.vocabulary, config.seed).model.state_dict())
                 changed["cold_start"] = True
