@@ -74,8 +74,8 @@ def nested_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95,
     Of a few groups even this interval is rather too narrow.
 
     Args:
-        groups: equally many values each weigh the same; values that are not finite are left out. One group is
-            `mean_interval`'s.
+        groups: values, each of the same weight; those that are not finite are left out. Of one group it is
+            `mean_interval`.
     """
     arrays = [array for array in map(_finite, groups) if array.size]
     if len(arrays) < 2:
@@ -84,8 +84,8 @@ def nested_interval(groups: Sequence[Sequence[float]], confidence: float = 0.95,
     sums = np.stack([rng.choice(array, (RESAMPLES, len(arrays), array.size)).sum(2) for array in arrays])
     sizes = np.asarray([array.size for array in arrays])
     chosen = rng.integers(len(arrays), size=(RESAMPLES, len(arrays)))
-    at = np.arange(RESAMPLES)[:, None], np.arange(len(arrays))
-    draws = sums[chosen, at[0], at[1]].sum(1) / sizes[chosen].sum(1)
+    drawn = sums[chosen, np.arange(RESAMPLES)[:, None], np.arange(len(arrays))]
+    draws = drawn.sum(1) / sizes[chosen].sum(1)
     return _percentile(draws, confidence)
 
 

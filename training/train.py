@@ -22,8 +22,8 @@ from opengato.training.episodes import EpisodeStore
 from opengato.training.mixture import pattern_of
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
-# What an agent's card says of that agent alone, so that one trained from it doesn't bear its name, story and scores.
 DROWNED = 30.0  # standard deviations from where on a bin is wider than one of them
+# What an agent's card says of that agent alone, so that one trained from it doesn't bear its name, story and scores.
 OF_ITS_PARENT = (
     "name", "command", "machine", "demonstrations", "hours_of_stages", "remark", "init_share", "scores",
     "mean_score_of_trained_tasks", "evaluation",
