@@ -268,15 +268,15 @@ def acting(rounds: int, actions: int, episode: int, device: torch.device) -> dic
                 timed(name, partial(policy.act, [ours.observation(rng) for _ in range(policy.rows)]))
         if not turn:
             seconds.clear()  # a rehearsal
-    if episode:
-        late = agent.policy(ours.spec())
-        for step in range(episode):
-            if 1000 <= step < 1000 + LATE:
-                timed("early", lambda: late.act(ours.observation(rng)))
-            elif step >= episode - LATE:
-                timed("late", lambda: late.act(ours.observation(rng)))
-            else:
-                late.act(ours.observation(rng))
+    if episode:  # in turn, since between the start and the end of a long one a machine changes its pace
+        ages = {"early": 1000, "late": episode - LATE}
+        of_age = {name: agent.policy(ours.spec()) for name in ages}
+        for name, policy in of_age.items():
+            for _ in range(ages[name]):
+                policy.act(ours.observation(rng))
+        for _ in range(LATE):
+            for name, policy in of_age.items():
+                timed(name, partial(policy.act, ours.observation(rng)))
     return {"seconds": {name: quantiles(values) for name, values in seconds.items()}}
 
 

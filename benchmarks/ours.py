@@ -71,7 +71,7 @@ def fill(policy: Policy) -> None:
     hang on what they hold."""
     rows = np.arange(policy.rows)
     part = 64
-    for _ in range(0, WINDOW, part):
+    for _ in range(0, policy.model.config.window, part):
         x = torch.randn(part * policy.rows, policy.model.config.width, device=policy.device)
         policy.stream.feed(x, np.full(policy.rows, part), rows, np.zeros(len(x), np.int64))
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from opengato.agent import Agent
 from opengato.agent.config import preset
-from opengato.benchmarks import ours, rollouts
+from opengato.benchmarks import large, ours, rollouts
 from opengato.benchmarks.bench import BenchConfig, bench, table
 from opengato.benchmarks.cloning import Clone
 from opengato.benchmarks.imitation import SIDES, ImitationConfig, imitation
@@ -37,6 +38,18 @@ def test_every_case_runs_and_its_ratios_are_said() -> None:
     assert set(found["ratios"]) == PROMISED | whole
     assert all(math.isfinite(value) and value > 0 for value in found["ratios"].values())
     assert all(name in table(found) for name in found["ratios"])
+
+
+def test_actions_of_the_large_preset_are_timed_one_after_another_and_in_one_pass(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tiny = replace(ours.MODELS["flat"], blocks=1)
+    monkeypatch.setattr(large, "preset", lambda name: tiny)
+    found = large.acting(1, 2, torch.device("cpu"), "tiny")
+    layouts = ("tiny", "tiny in one pass")
+    assert list(found["seconds"]) == [f"{layout}, {bits}" for layout in layouts for bits in ("fp32", "bf16", "int8")]
+    assert {each["n"] for each in found["seconds"].values()} == {2}
+    assert all(hz > 0 for hz in found["hz"].values())
 
 
 def test_the_control_of_the_imitation_benchmark_learns_and_acts() -> None:

@@ -161,12 +161,13 @@ def test_a_doom_that_dies_is_an_error_and_the_next_reset_heals() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the leash is Linux's")
-def test_a_python_that_is_killed_takes_its_doom_along() -> None:
+def test_a_python_that_is_killed_takes_its_doom_along(tmp_path: Path) -> None:
     code = (
         "import time; from opengato.envs.doom import make; env = make('basic'); env.reset(seed=0); "
         "print(env._launch.folder, flush=True); time.sleep(600)"
     )
-    python = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    here = {**os.environ, "TMPDIR": str(tmp_path)}  # who is killed leaves a folder
+    python = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=here)
     assert python.stdout is not None
     folder = python.stdout.readline().strip()
     python.kill()
