@@ -52,7 +52,7 @@ class DemoConfig:
             "dialogue/scene",
         ]  # fmt: skip
     )
-    task: str = "control/cartpole-swingup"
+    task: str = "arm/stack-blue-on-green"
     episodes: int = 4
     finetune_episodes: int = 10
     demonstrations: int = 10
