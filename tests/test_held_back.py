@@ -23,10 +23,10 @@ from .test_training import CONFIG, tasks
 LOSSES = {0: 1.2, 2: 1.0, 4: 2.0, 6: 1.5}
 
 
-def start(out: Path) -> tuple[Trainer, HeldBack]:
+def start(out: Path, steps: int = 6) -> tuple[Trainer, HeldBack]:
     agent = Agent.new(SMALL, seed=11)
     arrays = tasks(agent)
-    config = replace(CONFIG, steps=6)
+    config = replace(CONFIG, steps=steps)
     judge = HeldBack(agent, arrays[:1], config.mixture, 20, out)
     assert judge.every == 2
     judge.gauge.ignorant = 1.3  # so that the start, 1.2, knows something
@@ -75,6 +75,21 @@ def test_the_end_is_kept_where_the_start_knew_nothing(tmp_path: Path, monkeypatc
     judge.gauge.ignorant = 1.1
     fit.run(watch=judge.watch)
     assert judge.choose() == judge.steps
+
+
+@pytest.mark.parametrize("knew", [True, False])
+def test_a_run_that_only_harms_is_given_up(knew: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rising = {0: 1.2, 2: 1.1, 4: 1.3, 6: 1.4, 8: 1.3, 10: 1.5, 12: 1.0}
+    fit, judge = start(tmp_path, steps=12)
+    monkeypatch.setattr(judge.gauge, "loss", lambda: rising[fit.step])
+    judge.gauge.ignorant = 1.3 if knew else 1.1
+    fit.run(watch=judge.watch)
+    assert fit.step == (10 if knew else 12), "after four in a row above the start"
+    again, judge = start(tmp_path, steps=12)
+    assert again.resume()
+    judge.gauge.ignorant = 1.3 if knew else 1.1
+    assert again.run(watch=judge.watch) == [], "what was given up stays so"
+    assert judge.choose() == (2 if knew else judge.steps)
 
 
 @pytest.mark.parametrize("task", [0, 1], ids=["numbers", "words"])

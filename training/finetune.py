@@ -41,7 +41,8 @@ class FinetuneConfig(TrainerConfig):
         scratch: start from random weights of the agent's own shape.
         demonstrations: how many episodes to learn from.
         held_back: share of them that is not trained on but tells, by its loss, whether the end is worse than the start;
-            then the best moment is taken, its start among them. Below five demonstrations none is held back.
+            then the best moment is taken, its start among them, and where it stays worse the run ends early. Below five
+            demonstrations none is held back.
         recolour: start with eyes that take one colour for another where the demonstrations are clearer that way
             (`recolour.py`).
         target_smoothing: standard deviation, in bins, of what an agent that knows nothing of the task aims at, where
@@ -124,7 +125,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         judge = HeldBack(agent, [watched], config.mixture, config.steps, out)
         trainer.run(watch=judge.watch)
         chosen = judge.choose()
-        print(f"by the {kept} demonstrations held back: taken after {chosen} of {config.steps} updates", flush=True)
+        print(f"by the {kept} demonstrations held back: taken after {chosen} of {trainer.step} updates", flush=True)
     if tuner is not None:
         lora.merge(tuner)
     history = agent.card.get("finetuned", [])
@@ -133,7 +134,7 @@ def finetune(config: FinetuneConfig, card: Card) -> Path:
         {
             "task": card.id,
             "demonstrations": config.demonstrations,
-            "steps": config.steps,
+            "steps": trainer.step,
             "seed": config.seed,
             "scratch": config.scratch,
             **({"lora": config.lora} if config.lora else {}),

@@ -1,11 +1,12 @@
 """A few demonstrations kept out of fine-tuning: their loss tells whether it did harm.
 
-An agent that could do the task before may be worse after: then its best moment is kept, at worst its start. Where the
-loss ends below where it began, the end is kept, though the loss may have been lower on the way: an agent goes on
-learning to act after the loss of its words has turned (docs/log.md). The end is kept as well where the start knew
-nothing of the task, that is, told actions no better than who only knows how often each of them occurs: there is nothing
-to lose, and a loss that rises from there says that the agent is sure of itself where demonstrations differ. One that
-was given other eyes (`recolour.py`) may know the task through them, and is judged by what it tells with them.
+An agent that could do the task before may be worse after: then its best moment is kept, at worst its start, and where
+nothing but harm comes of it for long, the run ends early. Where the loss ends below where it began, the end is kept,
+though the loss may have been lower on the way: an agent goes on learning to act after the loss of its words has turned
+(docs/log.md). The end is kept as well where the start knew nothing of the task, that is, told actions no better than
+who only knows how often each of them occurs: there is nothing to lose, and a loss that rises from there says that the
+agent is sure of itself where demonstrations differ. One that was given other eyes (`recolour.py`) may know the task
+through them, and is judged by what it tells with them.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from opengato.training.gauge import Gauge
 from opengato.training.mixture import MixtureConfig
 
 MOMENTS = 10  # of a run at which the loss is measured, beside its start
+PATIENCE = 4  # of them in a row above the start, until a run that began with knowledge is given up
 WEIGHTS, FACTS = "best.safetensors", "best.json"
 
 
@@ -47,10 +49,18 @@ class HeldBack:
         if facts.is_file() and (out / WEIGHTS).is_file():
             self.losses = {int(step): loss for step, loss in json.loads(facts.read_text()).items()}
 
-    def watch(self, step: int) -> None:
-        """After `step` updates: measure if it is time to, and keep the weights if they are the best."""
-        if step % self.every or step in self.losses:
-            return
+    def watch(self, step: int) -> bool:
+        """After `step` updates: measure if it is time to, and keep the weights if they are the best.
+
+        Returns:
+            Whether there is no point in going on: the start knew something, and the last `PATIENCE` moments are worse.
+        """
+        if not (step % self.every or step in self.losses):
+            self._measure(step)
+        latest = [loss for moment, loss in sorted(self.losses.items()) if moment][-PATIENCE:]
+        return self._knew() and len(latest) == PATIENCE and min(latest) > self.losses[0]
+
+    def _measure(self, step: int) -> None:
         best = min(self.losses.values(), default=float("inf"))
         self.losses[step] = self.gauge.loss()
         if self.losses[step] < best:
@@ -64,11 +74,14 @@ class HeldBack:
         Returns:
             The update after which it had the weights that it has now.
         """
-        knew = self.losses[0] <= self.gauge.ignorant
-        if not knew or self.losses[max(self.losses)] < self.losses[0]:
+        if not self._knew() or self.losses[max(self.losses)] < self.losses[0]:
             return self.steps
         self.agent.model.load_state_dict(load_file(self.out / WEIGHTS))
         return min(self.losses, key=lambda step: self.losses[step])
+
+    def _knew(self) -> bool:
+        """Whether the start told actions better than who only knows how often each occurs."""
+        return self.losses[0] <= self.gauge.ignorant
 
     def _weights(self) -> dict[str, torch.Tensor]:
         return dict(self.agent.model.state_dict())

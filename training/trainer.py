@@ -127,12 +127,12 @@ class Trainer:
         self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
         return True
 
-    def run(self, stop_after: int | None = None, watch: Callable[[int], None] | None = None) -> list[float]:
+    def run(self, stop_after: int | None = None, watch: Callable[[int], bool] | None = None) -> list[float]:
         """Train to the configured number of steps, or `stop_after` of them in this call.
 
         Args:
             stop_after: steps in this call at most.
-            watch: called with the number of steps taken, at the start and after each.
+            watch: called with the number of steps taken, at the start and after each; True ends the run there.
 
         Returns:
             The loss of every step taken.
@@ -143,17 +143,16 @@ class Trainer:
         saved = time.monotonic()
         self.agent.model.train()
         batches = self._batches(self.step, last)
-        if watch:
-            watch(self.step)
+        over = watch(self.step) if watch else False
         try:
-            while self.step < last:
+            while self.step < last and not over:
                 began = time.perf_counter()
                 drawn = [next(batches) for _ in range(self.config.accumulate)]
                 waited = time.perf_counter() - began
                 loss, parts = self.update(*drawn)
                 losses.append(loss)
                 if watch:
-                    watch(self.step)
+                    over = watch(self.step)
                 self.seconds += time.perf_counter() - began
                 if log:
                     log.add(self.step, loss, parts, waited, time.perf_counter() - began, drawn, self.rate())
