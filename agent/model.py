@@ -38,11 +38,11 @@ class Batch(Tensors):
     read: torch.Tensor | None = None
 
     def mask(self) -> torch.Tensor:
-        """Which position may look at which, bool [B, L, L]."""
+        """Which position may look at which, bool [B, L, L]; padding looks at nothing."""
         # Small integers: in a long window these comparisons would cost as much as a block does.
         segment, step, horizon = (each.to(torch.int16) for each in (self.segment, self.step, self.horizon))
         same = segment[:, :, None] == segment[:, None, :]
-        same |= (segment < 0)[:, :, None]  # so that a row of one segment and padding is plainly causal, which is fast
+        same &= (segment >= 0)[:, :, None]
         length = self.segment.shape[1]
         causal = torch.ones(length, length, dtype=torch.bool, device=same.device).tril()
         near = (step[:, :, None] - step[:, None, :] < horizon[:, :, None]) | (step[:, None, :] < 0)

@@ -1,4 +1,4 @@
-"""Bands of a long window see what one product with the mask sees, forward and backward."""
+"""Tiles of a long window see what one product with the mask sees, forward and backward."""
 
 import pytest
 import torch
@@ -8,8 +8,8 @@ from opengato.agent.attention import LONG, Sight, attend
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.bfloat16, 0.03), (torch.float32, 1e-4)])
 @pytest.mark.parametrize("kind", ["causal", "horizon", "prompt", "segments", "padding", "mixed"])
-def test_bands_equal_the_masked_product(kind: str, dtype: torch.dtype, tolerance: float) -> None:
-    place = torch.arange(LONG + 40)  # no multiple of a band
+def test_tiles_equal_the_masked_product(kind: str, dtype: torch.dtype, tolerance: float) -> None:
+    place = torch.arange(2 * LONG + 40)  # no multiple of a tile
     causal = place[:, None] >= place
     near = causal & (place[:, None] // 24 - place // 24 < 3)
     masks = {
