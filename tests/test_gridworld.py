@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import subprocess
 import sys
@@ -14,7 +15,7 @@ pytest.importorskip("minigrid")
 from opengato.envs.gridworld import make
 from opengato.envs.gridworld.expert import Bot
 from opengato.envs.gridworld.planner import BESIDE, DROP, TOGGLE, TURNS, KeyPlanner, Planner
-from opengato.envs.gridworld.snapshot import Snapshot, things_of
+from opengato.envs.gridworld.snapshot import Snapshot, described, instructions_of, things_of
 from opengato.errors import UnknownNameError
 
 LEVELS = ("BabyAI-GoToLocal-v0", "BabyAI-GoToRedBall-v0", "BabyAI-PickupLoc-v0")
@@ -136,6 +137,33 @@ def test_planning_leaves_the_level_as_it_was():
     assert env.level.np_random.bit_generator.state == chance
     assert env.level.step_count == 0
     assert env.level.gen_obs()["mission"] == observation["mission"]
+
+
+@pytest.mark.parametrize("level", ["OpenDoorsOrderN2Debug", "PutNextS6N3Carrying"])
+def test_what_planning_tried_is_not_taken_for_done(level):
+    """BabyAI's instructions keep which of their parts have been done, and where things are that they speak of."""
+    env, planner = make(f"BabyAI-{level}-v0"), Planner()
+    for seed in range(4):
+        observation, _ = env.reset(seed=seed)
+        told = [copy.copy(vars(each)) for each in instructions_of(env.level)]
+        places = [list(each.obj_poss) for each in described(env.level)]
+        planner.reset(env)
+        planner.act(observation)
+        assert [vars(each) for each in instructions_of(env.level)] == told
+        assert [each.obj_poss for each in described(env.level)] == places
+
+
+def test_a_plan_holds_in_a_level_that_nobody_tried_it_in():
+    env, fresh = make("BabyAI-PutNextS6N3Carrying-v0"), make("BabyAI-PutNextS6N3Carrying-v0")
+    for seed in range(8):
+        observation, _ = env.reset(seed=seed)
+        planner = Planner()
+        planner.reset(env)
+        planner.act(observation)
+        fresh.reset(seed=seed)
+        for action in planner._plan:
+            *_, info = fresh.step(action)
+        assert info["success"]
 
 
 def test_a_planner_for_keys_lays_down_only_beside_doors():
