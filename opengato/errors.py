@@ -2,12 +2,18 @@
 them.
 """
 
+import copyreg
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class OpengatoError(ValueError):
     """Base of every error that a user's input can cause."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is made of other arguments than its message comes back from another process, too."""
+        return copyreg.__newobj__, (type(self), *self.args)  # type: ignore[attr-defined]
 
 
 class UnknownNameError(OpengatoError):
@@ -37,6 +43,10 @@ class MissingExtraError(OpengatoError):
 
 class EpisodeRefused(OpengatoError):
     """An episode that its demonstrator does not want to be kept."""
+
+
+class SimulatorDied(OpengatoError):
+    """A simulator that ended though nobody closed it; the environment's next `reset` starts another one."""
 
 
 class SpaceError(OpengatoError):

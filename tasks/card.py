@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
-from opengato.errors import MissingExtraError
+from opengato.errors import MissingExtraError, OpengatoError
 
 # extra → the modules whose presence says that the extra is installed.
 EXTRA_MODULES: dict[str, tuple[str, ...]] = {
@@ -154,11 +154,21 @@ class Card:
         return Ahead(env, self.ahead)
 
     def make_demonstrator(self) -> Any:
-        """An object with `reset(env)` and `act(observation)`, or None where the task has no demonstrator."""
+        """An object with `reset(env)` and `act(observation)`, or None where the task has no demonstrator.
+
+        Raises:
+            OpengatoError: its import path leads nowhere.
+        """
         found = self.demonstrator
         if isinstance(found, str):
             module, _, name = found.partition(":")
-            found = getattr(importlib.import_module(module), name)
+            try:
+                found = getattr(importlib.import_module(module), name)
+            except Exception as error:  # whatever the module raises
+                raise OpengatoError(
+                    f"demonstrator {found!r} of {self.id!r} can't be imported ({type(error).__name__}: {error}). "
+                    "Legal: 'module:name'. Next: correct it where the task is registered."
+                ) from error
         if inspect.isclass(found):
             found = found()
         if found is None or hasattr(found, "act"):

@@ -8,6 +8,7 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,25 +36,29 @@ def register(id: str, **facts: Any) -> Callable[[Factory], Factory]:
     Raises:
         OpengatoError: the id has no family, or another factory has it already.
     """
-    family, slash, name = id.partition("/")
-    if not (family and slash and name):
-        raise OpengatoError(
-            f"task id {id!r} must read 'family/name'. Next: rename it, e.g. 'mylab/{id.strip('/') or 'task'}'."
-        )
-
-    if "@" in id:
-        raise OpengatoError(f"task id {id!r} holds an '@', which asks for actions ahead. Next: rename it.")
+    check_id(id)
 
     def add(factory: Factory) -> Factory:
         if id in _cards:
             raise OpengatoError(
                 f"task {id!r} is registered already, by {_cards[id].factory.__module__}. Next: choose another id."
             )
-        instruction = facts.pop("instruction", None) or name.replace("-", " ")
+        instruction = facts.pop("instruction", None) or id.partition("/")[2].replace("-", " ")
         _cards[id] = Card(id=id, factory=factory, instruction=instruction, **facts)
         return factory
 
     return add
+
+
+def check_id(id: str) -> None:
+    """Raises OpengatoError where a task cannot have this id."""
+    family, slash, name = id.partition("/")
+    if not (family and slash and name):
+        raise OpengatoError(
+            f"task id {id!r} must read 'family/name'. Next: rename it, e.g. 'mylab/{id.strip('/') or 'task'}'."
+        )
+    if "@" in id:
+        raise OpengatoError(f"task id {id!r} holds an '@', which asks for actions ahead. Next: rename it.")
 
 
 def get(id: str) -> Card:
@@ -86,17 +91,30 @@ def find(patterns: str | Sequence[str] = "*", split: str | None = None) -> list[
     return [card for card in chosen.values() if split in (None, card.split)]
 
 
+def actions_said(id: str) -> int:
+    """How many actions are said at once: 4 for `family/name@4`, 1 for `family/name`.
+
+    Raises:
+        OpengatoError: behind the @ stands no number, or none from 2 to 64.
+    """
+    origin, at, ahead = id.partition("@")
+    if not at:
+        return 1
+    if not (ahead.isdecimal() and MOST_AHEAD[0] <= int(ahead) <= MOST_AHEAD[1]):
+        raise OpengatoError(
+            f"task {id!r}: after the @ comes how many actions are said at once, a number from "
+            f"{MOST_AHEAD[0]} to {MOST_AHEAD[1]}. Next: {origin}@4"
+        )
+    return int(ahead)
+
+
 def _ahead(card: Card, ahead: str) -> Card:
     """The same task with several actions a step."""
-    if not (ahead.isdigit() and MOST_AHEAD[0] <= int(ahead) <= MOST_AHEAD[1]):
-        raise OpengatoError(
-            f"task '{card.id}@{ahead}': after the @ comes how many actions are said at once, a number from "
-            f"{MOST_AHEAD[0]} to {MOST_AHEAD[1]}. Next: {card.id}@4"
-        )
     from opengato.envs.ahead import look_every  # imports Gymnasium, which a plain listing does without
 
-    rate = None if card.rate_hz is None else card.rate_hz / look_every(int(ahead))
-    return replace(card, id=f"{card.id}@{int(ahead)}", ahead=int(ahead), rate_hz=rate)
+    count = actions_said(f"{card.id}@{ahead}")
+    rate = None if card.rate_hz is None else card.rate_hz / look_every(count)
+    return replace(card, id=f"{card.id}@{count}", ahead=count, rate_hz=rate)
 
 
 def family_names() -> list[str]:
@@ -146,10 +164,18 @@ def _all() -> dict[str, Card]:
 
 
 def _load() -> None:
-    """Import every family of the package and every entry point."""
-    package = importlib.import_module("opengato.tasks.families")
+    """Import every family of the package and every entry point; one that fails is named in a warning."""
+    families = importlib.import_module("opengato.tasks.families")
 
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
+    for module in pkgutil.iter_modules(families.__path__):
+        importlib.import_module(f"{families.__name__}.{module.name}")
     for entry in importlib.metadata.entry_points(group="opengato.tasks"):
-        entry.load()
+        try:
+            entry.load()
+        except Exception as error:  # another's package must not keep anyone from the other tasks
+            package = entry.dist.name if entry.dist else entry.name
+            warnings.warn(
+                f"tasks of {package} are missing: its entry point {entry.name} = {entry.value} failed to import: "
+                f"{type(error).__name__}: {error}. Next: pip install --upgrade {package}, or pip uninstall {package}",
+                stacklevel=2,
+            )

@@ -39,7 +39,10 @@ def source_files(card: Card) -> set[Path]:
 
 def _demonstrator_file(card: Card) -> Path | None:
     if isinstance(card.demonstrator, str):
-        spec = importlib.util.find_spec(card.demonstrator.partition(":")[0])
+        try:
+            spec = importlib.util.find_spec(card.demonstrator.partition(":")[0])
+        except (ImportError, ValueError):  # a path that leads nowhere: `make_demonstrator` says so
+            return None
         return Path(spec.origin) if spec is not None and spec.origin else None
     return _module_file(card.demonstrator)
 

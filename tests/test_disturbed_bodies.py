@@ -10,7 +10,7 @@ import pytest
 
 from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.disturbed import Disturbed
-from opengato.envs.real.physique import Body, physique_of
+from opengato.envs.real.physique import NONE, Body, physique_of
 from opengato.envs.real.spread import read
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
@@ -172,6 +172,17 @@ def test_what_cannot_be_changed_is_said(task: str, wrong: dict[str, Any], told: 
     Disturbed(env, Disturbance(noise=0.1), RATE_HZ)
     with pytest.raises(OpengatoError, match=told):
         Disturbed(env, Disturbance(**wrong), RATE_HZ)
+
+
+def test_what_a_material_colours_keeps_its_colour_but_for_what_is_asked() -> None:
+    plain = made("control-pixels/walker-walk")
+    env = Disturbed(made("control-pixels/walker-walk"), Disturbance(texture=0.01), RATE_HZ)
+    seen, right = (each.reset(seed=0)[0]["camera"].astype(int) for each in (env, plain))
+    assert 0 < np.abs(seen - right).max() <= 3  # 0.01 of 255, rounded
+    Body(plain).change(Disturbance(texture=0.3), RNG)
+    assert 20 < np.abs(plain.reset(seed=0)[0]["camera"].astype(int) - right).max() <= 78
+    env.env.unwrapped.physique.change(NONE)
+    np.testing.assert_array_equal(env.env.reset(seed=0)[0]["camera"], right)
 
 
 def test_an_environment_may_say_itself_what_can_be_changed() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opengato.errors import ObservationError, OpengatoError, UnknownNameError
+from opengato.errors import ObservationError, OpengatoError, SimulatorDied, UnknownNameError
 from opengato.tasks import registry
 from opengato.tasks.families.doom import HELD_OUT, SHOWN, WORDS
 from opengato.tasks.worlds import world
@@ -152,7 +152,7 @@ def test_a_doom_that_dies_is_an_error_and_the_next_reset_heals() -> None:
     (doom,) = processes()
     os.kill(doom, signal.SIGKILL)
     time.sleep(0.5)  # for ViZDoom to notice
-    with pytest.raises(DoomDied, match=r"take-cover.*died"):
+    with pytest.raises(SimulatorDied, match=r"take-cover.*died"):
         env.step(0)
     with pytest.raises(DoomDied, match="call `reset`"):
         env.step(0)

@@ -66,6 +66,9 @@ def test_pictures_and_captions_of_a_folder(folder: Path) -> None:
         assert (reward, done, info["success"]) == (1.0, True, True), "any of its captions will do"
     train.reset(seed=0)
     assert 0 < train.step("a picture")[1] < 1
+    train.reset(seed=0)
+    _, reward, *_, info = train.step(" ".join(reversed(train.truth.split())))
+    assert (reward, info["success"]) == (1.0, False), "the same words in another order are no success"
 
 
 def test_chats_of_a_file(chats: Path) -> None:
@@ -79,6 +82,11 @@ def test_chats_of_a_file(chats: Path) -> None:
     assert (seen["utterance"], reward, done) == ("good", 1.0, False)
     _, reward, done, _, info = task.step(f"it is {number}")
     assert (reward, done, info["success"]) == (1.0, True, True)
+    while task.reset()[0]["utterance"] == "hi":
+        pass
+    task.step("yes")
+    _, reward, *_, info = task.step(" ".join(reversed(task.truth.split())))
+    assert (reward, info["correct"], info["success"]) == (1.0, False, False)
 
 
 def test_damaged_files_are_named(folder: Path, chats: Path, tmp_path: Path) -> None:

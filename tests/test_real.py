@@ -297,6 +297,8 @@ def test_sensors_err_and_the_body_changes() -> None:
     assert np.array_equal(again.reset(seed=3)[0]["picture"], first["picture"])  # all chance comes from the seeds
     still = Disturbed(Counting(), Disturbance(camera_shift=2), 20.0).reset(seed=0)[0]["picture"]
     assert np.argmax(still[0, :, 0]) == 5
+    out_of_view = Disturbed(Counting(), Disturbance(camera_shift=8), 20.0).reset(seed=0)[0]["picture"]
+    assert (out_of_view == 0).all()
     heavy, light = blind_arm(), blind_arm()
     Disturbed(heavy, Disturbance(mass=2.0, friction=0.5), 20.0)
     assert heavy.model.body_mass.sum() == pytest.approx(2 * light.model.body_mass.sum())

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
 from opengato import tasks
 from opengato.errors import MissingExtraError, OpengatoError, UnknownNameError
+from opengato.tasks import registry
 from opengato.tasks.card import EXTRA_MODULES
+from opengato.tasks.source import code_hash
 
 # The ids that users write in scripts: they may be added to, never renamed.
 PROMISED = {
@@ -121,6 +124,24 @@ def test_broken_plugin_says_which_file_and_why(tmp_path: Path) -> None:
         tasks.load_plugins([tmp_path / "absent.py"])
 
 
+@pytest.mark.usefixtures("fresh_registry")
+def test_broken_package_is_named_and_the_others_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mylab-1.0.dist-info").mkdir()
+    (tmp_path / "mylab-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mylab\nVersion: 1.0\n")
+    entries = "[opengato.tasks]\nbroken = no_such_module_anywhere\nwhole = mylab_whole_tasks\n"
+    (tmp_path / "mylab-1.0.dist-info" / "entry_points.txt").write_text(entries)
+    (tmp_path / "mylab_whole_tasks.py").write_text(
+        "from opengato.tasks import register\nregister('mylab/ball', instruction='roll')(dict)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "mylab_whole_tasks", raising=False)
+    monkeypatch.setattr(registry, "_loaded", False)
+    told = r"tasks of mylab are missing: .*broken = no_such_module_anywhere failed.*Next: .*pip uninstall mylab"
+    with pytest.warns(UserWarning, match=told):
+        assert tasks.get("mylab/ball").instruction == "roll"
+    assert tasks.get("arm/lift-red")
+
+
 def test_missing_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXTRA_MODULES, "atari", ("no_such_module_anywhere",))
     card = dataclasses.replace(tasks.get("atari/pong"))
@@ -149,3 +170,7 @@ def test_demonstrator_may_be_a_function_an_object_a_class_or_a_path() -> None:
     adapted = card(function).make_demonstrator()
     adapted.reset("the env")
     assert adapted.act(None) == "the env"
+    for nowhere in ("collections", "collections:Nobody", "no_such_module:Walk", "no_such.module:Walk", ":Walk"):
+        with pytest.raises(OpengatoError, match=f"'{nowhere}' of 'a/b' can't be imported .*Legal: 'module:name'"):
+            card(nowhere).make_demonstrator()
+        assert code_hash(card(nowhere)), "who only asks for the code hears of it later"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
+from opengato.envs.real import lerobot
 from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.env import RobotEnv
 from opengato.envs.real.lerobot import Calibration, Camera, Channel, Group, LeRobot
@@ -91,6 +93,73 @@ def test_features_become_signals_and_back() -> None:
         robot.get_observation(5)
     robot.disconnect()
     assert not hardware.connected
+
+
+class Bus(Hardware):
+    """A driver that can be held up while it senses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sensing, self.go_on, self.wait_s = threading.Event(), threading.Event(), 5.0
+        self.busy = self.overlapped = False
+
+    def get_observation(self) -> dict[str, Any]:
+        self.busy = True
+        self.sensing.set()
+        self.go_on.wait(self.wait_s)
+        self.busy = False
+        return super().get_observation()
+
+    def send_action(self, action: dict[str, float]) -> dict[str, float]:
+        self.overlapped |= self.busy
+        self.go_on.set()
+        return super().send_action(action)
+
+
+def test_a_driver_is_called_once_at_a_time() -> None:
+    hardware = Bus()
+    hardware.wait_s = 0.1  # in which an action would come between
+    robot = LeRobot(hardware, CALIBRATION)
+    robot.connect()
+    assert hardware.sensing.wait(5)
+    robot.send_action(np.zeros(2))
+    robot.disconnect()
+    assert len(hardware.told) == 1
+    assert not hardware.overlapped
+
+
+def test_a_driver_that_hangs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lerobot, "DRIVER_S", 0.01)
+    hardware = Bus()
+    robot = LeRobot(hardware, CALIBRATION)
+    robot.connect()
+    assert hardware.sensing.wait(5)
+    with pytest.raises(OpengatoError, match="has been sensing for 0.01 s. Next"):
+        robot.send_action(np.zeros(2))
+    hardware.go_on.set()
+    robot.disconnect()
+
+
+def test_a_new_connection_knows_nothing_of_the_one_before() -> None:
+    hardware = Bus()
+    robot = LeRobot(hardware, CALIBRATION)
+    robot.connect()
+    hardware.go_on.set()
+    with robot._fresh:
+        assert robot._fresh.wait_for(lambda: robot._reading is not None, 5)
+    robot.disconnect()
+    hardware.go_on.clear()
+    robot.connect()
+    assert robot.get_observation(0.01) is None, "a reading from before"
+    hardware.broken = True
+    hardware.go_on.set()
+    with pytest.raises(OpengatoError, match="bus error"):
+        robot.get_observation(5)
+    robot.disconnect()
+    hardware.broken = False
+    robot.connect()
+    assert robot.get_observation(5) is not None
+    robot.disconnect()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from opengato.cli import main
 from opengato.envs.arm import make
-from opengato.envs.real.disturb import Disturbance
+from opengato.envs.real.disturb import Disturbance, Sensors
 from opengato.envs.real.disturbed import Disturbed
 from opengato.envs.real.spread import PRESETS, Spread, read
 from opengato.errors import OpengatoError, UnknownNameError
@@ -21,7 +21,7 @@ from opengato.training.episodes import EpisodeStore
 
 
 class Clock(gym.Env[Any, Any]):
-    """Two signals that both say how many steps were taken, and a grey picture."""
+    """Two signals that both say how many steps were taken, and a grey picture; remembers what it was told."""
 
     observation_space = spaces.Dict(
         {
@@ -33,7 +33,7 @@ class Clock(gym.Env[Any, Any]):
     action_space = spaces.Box(-1, 1, (1,))
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        self.count = 0
+        self.count, self.told = 0, list[float]()
         return self.seen(), {}
 
     def seen(self) -> dict[str, np.ndarray]:
@@ -42,6 +42,7 @@ class Clock(gym.Env[Any, Any]):
 
     def step(self, action: np.ndarray) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         self.count += 1
+        self.told.append(float(action[0]))
         return self.seen(), 0.0, False, False, {}
 
 
@@ -71,6 +72,11 @@ def test_numbers_stay_and_ranges_are_drawn() -> None:
         ({"preset": "leg"}, "preset of disturbances 'leg'"),
         ({"delays_ms": 3}, "delays_ms is 3"),
         ({"texture": 2}, "texture is 2"),
+        ({"camera_shift": 2.5}, "camera_shift is 2.5; legal: 0, 1, 2"),
+        ({"camera_shift": [0, 2.5]}, "camera_shift is 2.5"),
+        ({"seed": -1}, "seed is -1; legal"),
+        ({"seed": 1.5}, "seed is 1.5; legal"),
+        ({"preset": ["arm"]}, r"preset of disturbances \"\['arm'\]\""),
     ],
 )
 def test_what_is_illegal_is_named(wrong: dict[str, Any], told: str) -> None:
@@ -88,11 +94,40 @@ def test_one_signal_may_be_older_than_another() -> None:
         Disturbed(Clock(), Disturbance(delays_ms={"sound": 10}), 20.0)
 
 
+@pytest.mark.parametrize(
+    ("rate_hz", "latency_ms", "late"),
+    [
+        (20, 50, 1), (20, 100, 2), (20, 150, 3), (20, 200, 4), (30, 100, 3), (80, 100, 8), (100, 70, 7), (12.5, 160, 2),
+        (20, 120, 2), (80, 49, 3),
+    ],
+)  # fmt: skip
+def test_a_delay_is_the_same_at_every_step(rate_hz: float, latency_ms: float, late: int) -> None:
+    env = Disturbed(Clock(), Disturbance(latency_ms=latency_ms), rate_hz)
+    env.reset(seed=0)
+    for number in range(400):
+        env.step(np.array([number], np.float32))
+    assert env.unwrapped.told == [0] * late + list(range(400 - late))  # type: ignore[attr-defined]
+
+
+def test_a_signal_that_is_whole_steps_late_is_no_step_more() -> None:
+    env = Disturbed(Clock(), Disturbance(delays_ms={"slow": 1000}), 49.0)  # 1 / (1 / 49) · 1 s is a little more than 49
+    env.reset(seed=0)
+    seen = [float(env.step(np.zeros(1, np.float32))[0]["slow"][0]) for _ in range(51)]
+    assert seen == [0] * 49 + [1, 2]
+
+
 def test_light_darkens_pictures_alone() -> None:
     env = Disturbed(Clock(), Disturbance(light=0.5), 20.0)
     seen = env.reset(seed=0)[0]
     assert (seen["picture"] == 50).all()
     assert seen["slow"] == 0
+
+
+def test_pictures_are_rounded_and_so_grow_no_darker() -> None:
+    picture = np.full((64, 64, 3), 100, np.uint8)
+    space, rng = spaces.Box(0, 255, picture.shape, np.uint8), np.random.default_rng(0)
+    assert (Sensors(space, Disturbance(light=0.999), rng, 20.0)(picture) == 100).all()
+    assert Sensors(space, Disturbance(noise=0.01), rng, 20.0)(picture).mean() == pytest.approx(100, abs=0.1)
 
 
 def test_the_body_is_another_every_episode_and_never_drifts() -> None:

@@ -14,7 +14,7 @@ from opengato.envs.caption import make as make_caption
 from opengato.envs.caption.card import draw_card
 from opengato.envs.caption.grammar import attributes_right, describe, parse
 from opengato.envs.caption.scenes import HELD_OUT, SCENE_COLORS, SCENE_SHAPES, draw_scene, relation
-from opengato.envs.caption.text import FreeText, normalise, shorten, split_of, word_overlap
+from opengato.envs.caption.text import FreeText, normalise, same_words, shorten, split_of, word_overlap
 from opengato.envs.caption.turns import Truth
 from opengato.envs.dialogue import make as make_dialogue
 from opengato.envs.dialogue.questions import ask
@@ -123,6 +123,12 @@ def test_text_helpers():
     assert word_overlap("the cat sat", "a cat sat down") == (pytest.approx(4 / 7), 2)
     assert word_overlap("", "") == (1.0, 0)
     assert word_overlap("", "yes") == (0.0, 0)
+    assert word_overlap("a man bites a dog", "a dog bites a man") == (1.0, 5)
+    assert same_words("A man bites a dog!", "a man  bites, a dog")
+    assert not same_words("a man bites a dog", "a dog bites a man")
+    assert same_words(" :) :)", ":)  :)")
+    assert not same_words("!!!", ":)")
+    assert not same_words("", "yes")
     assert shorten("one two\nthree", 8) == "one two"
     assert shorten("one two", 7) == "one two"
     assert shorten("incomprehensible", 5) == "incom"

@@ -13,13 +13,14 @@ def make(goal: str, top: str, bottom: str | None = None, **kwargs: Any) -> gym.E
     """The environment of one task.
 
     Args:
-        goal: `reach`, `lift` or `stack`.
+        goal: `reach`, `lift`, `stack` or `place`.
         top: colour of the object that the task is about.
-        bottom: colour of the object it goes on; for `stack` only.
+        bottom: colour of the object it goes on (`stack`) or beside (`place`); the other goals need none.
         **kwargs: of `ArmEnv`.
 
     Raises:
         UnknownNameError: there is no such goal, or no object of such a colour.
+        OpengatoError: `stack` or `place` lacks its second colour, or has the same twice.
     """
     from opengato.envs.arm.env import ArmEnv
     from opengato.envs.arm.goals import make_goal

@@ -46,7 +46,7 @@ class Goal(ABC):
 
     Args:
         top: colour of the object that matters.
-        bottom: colour of the object it goes on, if any.
+        bottom: colour of the object it goes on or beside, if any.
     """
 
     def __init__(self, top: str, bottom: str | None = None) -> None:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from opengato.errors import OpengatoError
 
-from .text import shorten, split_of, word_overlap, words
+from .text import same_words, shorten, split_of, word_overlap, words
 from .turns import IMAGE_SIDE, Turn, TurnTask, image_space
 
 MAX_CAPTION = 96  # characters, as of the captions that ship; longer ones are cut between words
@@ -24,9 +24,8 @@ class CocoCaptionTask(TurnTask):
     """One picture, one step: the answer is a caption.
 
     Observation: `image`, uint8 [64, 64, 3], the whole picture, squeezed to a square. The truth of an episode is one of
-        the picture's
-    captions. Reward: the best unigram F1 with any of them. Success: the very words of one. Test split: a tenth of the
-    pictures, by a hash of the file's name.
+    the picture's captions. Reward: the best unigram F1 with any of them. Success: the very words of one, in order.
+    Test split: a tenth of the pictures, by a hash of the file's name.
 
     Args:
         annotations: JSON file with `images` (`id`, `file_name`) and `annotations` (`image_id`, `caption`).
@@ -81,4 +80,4 @@ class CocoCaptionTask(TurnTask):
         best = max(self._all, key=lambda text: word_overlap(answer, text)[0])
         f1, common = word_overlap(answer, best)
         more = {"attributes_right": common, "attributes": len(words(best)), "references": tuple(self._all)}
-        return f1, f1 == 1.0, more
+        return f1, any(same_words(answer, text) for text in self._all), more

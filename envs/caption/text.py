@@ -60,6 +60,11 @@ def word_overlap(answer: str, truth: str) -> tuple[float, int]:
     return (2 * common / total if total else 1.0), common
 
 
+def same_words(answer: str, truth: str) -> bool:
+    """Whether two texts say the same words in the same order; without any word, the same signs but for spaces."""
+    return (words(answer) or answer.split()) == (words(truth) or truth.split())
+
+
 def stable_hash(key: str) -> int:
     """A 64-bit hash that is the same in every process and on every machine, unlike `hash`."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=8).digest(), "big")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.caption.text import FreeText, shorten, split_of, word_overlap
+from opengato.envs.caption.text import FreeText, same_words, shorten, split_of, word_overlap
 from opengato.envs.caption.turns import Turn, TurnTask
 from opengato.errors import OpengatoError
 
@@ -24,8 +24,8 @@ class ChatTask(TurnTask):
 
     Observation: `utterance`, what the user says, up to 160 characters. Action: the reply. Reward: unigram F1 with the
         recorded reply.
-    Success: the very words. An episode is one chat, its first 12 replies. Test split: a tenth of the chats, by a hash
-        of their text.
+    Success: the very words, in order. An episode is one chat, its first 12 replies. Test split: a tenth of the chats,
+        by a hash of their text.
 
     Args:
         path: JSON lines. A line is `{"messages": [{"role": "user", "content": …}, {"role": "assistant", "content": …},
@@ -58,8 +58,7 @@ class ChatTask(TurnTask):
         return [Turn({"utterance": heard}, reply) for heard, reply in pairs[:MAX_REPLIES]]
 
     def _score(self, answer: str, truth: str) -> tuple[float, bool, dict[str, Any]]:
-        f1, _ = word_overlap(answer, truth)
-        return f1, f1 == 1.0, {}
+        return word_overlap(answer, truth)[0], same_words(answer, truth), {}
 
 
 def _pairs(path: str, number: int, line: str) -> list[tuple[str, str]]:

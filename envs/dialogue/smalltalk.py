@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 
 from opengato.envs.caption.card import NOTE, OURS, THEIRS, draw_chat
-from opengato.envs.caption.text import FreeText, check_split, shorten, split_of, word_overlap
+from opengato.envs.caption.text import FreeText, check_split, same_words, shorten, split_of, word_overlap
 from opengato.envs.caption.turns import Turn, TurnTask
 
 MAX_TEXT = 160  # characters of an utterance; longer ones are cut between words
@@ -67,9 +67,9 @@ class SmalltalkTask(TurnTask):
 
     Observation: `utterance`, what the other person says, up to 160 characters. The other person follows the recorded
     chat whatever the agent says. Action: the reply. Reward: unigram F1 with the person's own reply
-    (`text.word_overlap`), a crude measure: many replies would do. `correct` and success mean the very same words.
-    An episode is one chat seen from one of its two sides, 2 to 12 replies. Test split: a tenth of the chats, by a hash
-    of the id.
+    (`text.word_overlap`), a crude measure: many replies would do. `correct` and success mean the very same words, in
+    order. An episode is one chat seen from one of its two sides, 2 to 12 replies. Test split: a tenth of the chats, by
+    a hash of the id.
     """
 
     def __init__(self, split: str = "train", render_mode: str | None = "rgb_array") -> None:
@@ -82,8 +82,7 @@ class SmalltalkTask(TurnTask):
         return [Turn({"utterance": heard}, reply) for heard, reply in pairs[:MAX_REPLIES]]
 
     def _score(self, answer: str, truth: str) -> tuple[float, bool, dict[str, Any]]:
-        f1, _ = word_overlap(answer, truth)
-        return f1, f1 == 1.0, {}
+        return word_overlap(answer, truth)[0], same_words(answer, truth), {}
 
     def render(self) -> np.ndarray:
         """The chat so far, and under it what the person had replied last: uint8 [320, 320, 3]."""

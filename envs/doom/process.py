@@ -18,7 +18,7 @@ from pathlib import Path
 import vizdoom
 
 from opengato.envs.doom.scenarios import TICS_PER_STEP, config
-from opengato.errors import OpengatoError
+from opengato.errors import SimulatorDied
 
 PICTURE = (192, 256)  # rows, columns: Doom's 4:3, and whole blocks of the agent's 64 × 64
 # Asks the kernel to kill Doom with the one that started it (PR_SET_PDEATHSIG), then becomes Doom.
@@ -32,7 +32,7 @@ CRASHES = (
 )
 
 
-class DoomDied(OpengatoError):
+class DoomDied(SimulatorDied):
     """Doom's process ended though nobody closed it; the next `reset` starts another one."""
 
 

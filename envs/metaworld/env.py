@@ -57,7 +57,7 @@ class MetaWorldEnv(gymnasium.Env[Observation, np.ndarray]):
 
     def __init__(self, task: str, *, render_mode: str | None = "rgb_array") -> None:
         if task not in TASKS:
-            raise UnknownNameError("Meta-World task", task, TASKS, "Next: opengato list 'metaworld/*'")
+            raise UnknownNameError("Meta-World task", task, TASKS, "Next: opengato list 'tasks=[metaworld/*]'")
         self.task, self.render_mode = task, render_mode
         simulator: Any = ALL_V3_ENVIRONMENTS[task + VERSION]()
         # What `set_task` does, but for the goal, which is drawn at each reset from the generator that reset seeds.

@@ -13,6 +13,7 @@ from gymnasium import spaces
 from opengato.errors import OpengatoError
 
 Item = TypeVar("Item")
+ROUNDING = 1e-6  # of a step: a delay of whole steps stays one, however its product or sum rounds
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Disturbance:
         dropped: share of readings that never arrive.
         frozen: share of readings whose pictures are the last ones.
         noise: standard deviation of sensor noise, as a share of a signal's range (of 255 in pictures).
-        camera_shift: pixels by which every picture is moved to the right, as by a camera that was knocked.
+        camera_shift: pixels by which every picture is moved to the right, as by a camera that was knocked; its left
+            edge is drawn out.
         lag_ms: time constant of the actuators.
         mass, friction, damping, gear: factors of masses, friction, joint damping and the actuators' gear, where the
             environment's body can be changed (`physique.py`).
@@ -55,8 +57,11 @@ class Disturbance:
         for name in ("latency_ms", "jitter_ms", "noise", "lag_ms"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 0 or more.")
-        if self.camera_shift < 0:
-            raise OpengatoError(f"camera_shift is {self.camera_shift}; legal: 0 pixels or more.")
+        for name in ("camera_shift", "seed"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise OpengatoError(
+                    f"{name} is {getattr(self, name)}; legal: 0, 1, 2, …. Next: disturbance={{{name}: 1}}"
+                )
         for name in ("dropped", "frozen"):
             if not 0 <= getattr(self, name) < 1:
                 raise OpengatoError(f"{name} is {getattr(self, name)}; legal: 0 up to, not including, 1.")
@@ -142,7 +147,7 @@ class Sensors:
         late = disturbance.delays_ms if isinstance(space, spaces.Dict) else {}
         # A signal that is late by part of a step shows what was read the step before.
         self._before = {
-            name: deque[Any](maxlen=1 + max(int(np.ceil(ms * rate_hz / 1000)) for ms in found))
+            name: deque[Any](maxlen=1 + max(int(np.ceil(ms * rate_hz / 1000 - ROUNDING)) for ms in found))
             for name in getattr(space, "spaces", {})
             if (found := [ms for pattern, ms in late.items() if fnmatchcase(name, pattern)])
         }
@@ -183,15 +188,14 @@ class Sensors:
             if freeze and path in self._pictures:
                 return self._pictures[path]
             if self._of.camera_shift:
-                value = np.roll(value, self._of.camera_shift, axis=1)
-                value[:, : self._of.camera_shift] = value[:, self._of.camera_shift : self._of.camera_shift + 1]
+                value = np.take(value, np.maximum(np.arange(value.shape[1]) - self._of.camera_shift, 0), axis=1)
             if self._of.light != 1:
-                value = np.clip(value * self._of.light, 0, 255).astype(np.uint8)
+                value = np.rint(np.clip(value * self._of.light, 0, 255)).astype(np.uint8)
         if self._of.noise and (picture or np.issubdtype(space.dtype, np.floating)):
             with np.errstate(invalid="ignore"):
                 wide = np.where(np.isfinite(space.high - space.low), space.high - space.low, 1.0)
             noisy = value + self._of.noise * wide * self._rng.standard_normal(np.shape(value))
-            value = np.clip(noisy, space.low, space.high).astype(space.dtype)
+            value = np.clip(np.rint(noisy) if picture else noisy, space.low, space.high).astype(space.dtype)
         if picture:
             self._pictures[path] = value
         return value

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from opengato.envs.real.disturb import Disturbance, Lag, Line, Sensors
+from opengato.envs.real.disturb import ROUNDING, Disturbance, Lag, Line, Sensors
 from opengato.envs.real.physique import Body
 from opengato.envs.real.spread import Spread
 
@@ -44,7 +44,7 @@ class Disturbed(gym.Wrapper[Any, Any, Any, Any]):
 
     def _begin(self) -> None:
         of, rng = self.disturbance, self._rng
-        self._time = 0.0
+        self._steps = 0
         self._way: Line[Any] = Line(of.latency_ms / 1000, of.jitter_ms / 1000, rng)
         self._sensors = Sensors(self.observation_space, of, rng, 1 / self._period)
         self._last: Any = None
@@ -59,9 +59,9 @@ class Disturbed(gym.Wrapper[Any, Any, Any, Any]):
         return self._shown, {**info, "disturbance": dict(self.disturbance.__dict__)}
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        self._way.put(action, self._time)
-        self._time += self._period
-        arrived = self._way.due(np.nextafter(self._time, 0))
+        self._way.put(action, self._steps * self._period)
+        self._steps += 1
+        arrived = self._way.due((self._steps - ROUNDING) * self._period)
         if arrived:
             self._last = arrived[-1]
         elif self._last is None:

@@ -21,6 +21,9 @@ from PIL import Image
 from opengato.envs.real.robot import Reading, Signal
 from opengato.errors import OpengatoError
 
+DRIVER_S = 1.0  # that an action waits for the driver; one that hangs must not hang whoever drives
+TURN_S = 0.001  # between readings of a slow driver, that an action which waits for it gets its turn
+
 
 @dataclass(frozen=True)
 class Channel:
@@ -134,16 +137,18 @@ class LeRobot:
         } | {name: Signal((c.height, c.width, 3), "uint8") for name, c in calibration.cameras.items()}
         action = calibration.action
         self.action_signals = {"action": Signal((len(action.channels),), "float32", action.unit, action.frame)}
+        self._driver = threading.Lock()  # drivers share a bus between sensing and acting
         self._fresh = threading.Condition()
         self._reading: Reading | None = None
         self._lost: Exception | None = None
         self._stop = threading.Event()
 
     def connect(self) -> None:
-        """Open the connection and begin to sense."""
+        """Open the connection and begin to sense; nothing is left of a connection before."""
         self.robot.connect()
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._sense, daemon=True)
+        self._reading = self._lost = None
+        self._stop = threading.Event()  # its own: a thread that hangs in the driver must not sense on
+        self._thread = threading.Thread(target=self._sense, args=(self._stop,), daemon=True)
         self._thread.start()
 
     def get_observation(self, timeout_s: float = 1.0) -> Reading | None:
@@ -156,37 +161,51 @@ class LeRobot:
             return reading
 
     def send_action(self, action: np.ndarray) -> np.ndarray:
-        """See `Robot`: LeRobot's robots clip to their own limits and say what they sent."""
+        """See `Robot`: LeRobot's robots clip to their own limits and say what they sent.
+
+        Raises:
+            OpengatoError: the driver hangs.
+        """
         channels = self.calibration.action.channels
         wanted = {c.name: c.theirs(value) for c, value in zip(channels, np.asarray(action).reshape(-1), strict=True)}
-        sent = self.robot.send_action(wanted) or wanted
+        if not self._driver.acquire(timeout=DRIVER_S):
+            raise OpengatoError(f"the robot has been sensing for {DRIVER_S:g} s. Next: see whether it is on.")
+        try:
+            sent = self.robot.send_action(wanted) or wanted
+        finally:
+            self._driver.release()
         return np.asarray([c.ours(sent.get(c.name, wanted[c.name])) for c in channels], np.float32)
 
     def disconnect(self) -> None:
-        """Stop sensing and close the connection."""
+        """Stop sensing and close the connection, also of a driver that hangs."""
         self._stop.set()
         with contextlib.suppress(AttributeError):
             self._thread.join(2.0)
         self.robot.disconnect()
 
-    def _sense(self) -> None:
+    def _sense(self, stop: threading.Event) -> None:
         number, period = 0, 1 / self.rate_hz
         due = time.monotonic()
-        while not self._stop.is_set():
+        while not stop.is_set():
+            reading: Reading | None = None
+            lost: Exception | None = None
             try:
-                captured = time.monotonic()
-                values = self._values(self.robot.get_observation())
+                with self._driver:
+                    captured = time.monotonic()
+                    raw = self.robot.get_observation()
+                reading = Reading(self._values(raw), number, captured)
             except Exception as error:  # whatever a driver raises; the loop has to hear of it
-                with self._fresh:
-                    self._lost = error
-                    self._fresh.notify_all()
-                return
+                lost = error
             with self._fresh:
-                self._reading = Reading(values, number, captured)
+                if stop.is_set():
+                    return
+                self._reading, self._lost = reading, lost
                 self._fresh.notify_all()
+            if lost is not None:
+                return
             number += 1
-            due = max(due + period, time.monotonic())
-            self._stop.wait(due - time.monotonic())
+            due = max(due + period, time.monotonic() + TURN_S)
+            stop.wait(due - time.monotonic())
 
     def _values(self, raw: Mapping[str, Any]) -> dict[str, np.ndarray]:
         values = {

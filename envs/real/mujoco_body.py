@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 
 from opengato.envs.real.physique import NONE, PARTS, Change
+from opengato.envs.rendering.palette import shown_rgba
 
 FACTORS = {
     "body_mass": "mass", "body_inertia": "mass", "geom_friction": "friction", "dof_damping": "damping",
@@ -63,9 +64,10 @@ class MujocoBody:
         if wanted.mass != 1 or wanted.gear != 1:
             _derive(model)
         if wanted.texture:
-            shape = (len(model.geom_rgba), 3)
-            off = wanted.texture * np.random.default_rng(wanted.seed).uniform(-1, 1, shape)
-            model.geom_rgba[:, :3] = np.clip(model.geom_rgba[:, :3] + off, 0, 1)
+            shown = shown_rgba(model)  # a geom whose own colour changes no longer shows its material's
+            off = wanted.texture * np.random.default_rng(wanted.seed).uniform(-1, 1, (len(shown), 3))
+            shown[:, :3] = np.clip(shown[:, :3] + off, 0, 1)
+            model.geom_rgba[:] = shown
 
 
 def _derive(model: mujoco.MjModel) -> None:

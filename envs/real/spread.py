@@ -61,7 +61,7 @@ def read(settings: Mapping[str, Any]) -> Disturbance | Spread | None:
     given = dict(settings)
     preset = given.pop("preset", None)
     if preset is not None:
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise UnknownNameError("preset of disturbances", str(preset), PRESETS, "Next: disturbance={preset: arm}")
         given = {**PRESETS[preset], **given}
     known = sorted(field.name for field in fields(Disturbance))

@@ -123,7 +123,8 @@ class Twin:
         seen, _ = self.env.reset(seed=self._seed)
         self._seed += 1
         self._episode += 1
-        self._return, self._success, self._over = 0.0, False, False
+        self._return, self._over = 0.0, False
+        self._success: bool | None = None  # until the body tells one
         self._publish(seen, now, {})
 
     def _take(self, command: np.ndarray, now: float) -> None:
@@ -149,7 +150,8 @@ class Twin:
         moved = self._lag(wanted).astype(space.dtype).reshape(space.shape)
         seen, reward, terminated, truncated, info = self.env.step(moved)
         self._return += float(reward)
-        self._success |= bool(info.get("success", False))
+        if "success" in info:
+            self._success = bool(self._success or info["success"])
         self._over = bool(terminated or truncated)
         self._check(seen)
         told = {"reward": float(reward), "over": self._over, "return": self._return, "success": self._success}
@@ -204,7 +206,13 @@ class TwinRobot:
     def connect(self) -> None:
         """Begin the first episode."""
         threading.Thread(target=self._listen, daemon=True).start()
-        send(self._channel, {"kind": "reset", "seed": self.seed})
+        self._send({"kind": "reset", "seed": self.seed})
+
+    def _send(self, facts: dict[str, Any], arrays: dict[str, np.ndarray] | None = None) -> None:
+        try:
+            send(self._channel, facts, arrays)
+        except ConnectionError as error:
+            raise OpengatoError(f"the twin is gone ({error}).") from error
 
     def _listen(self) -> None:
         try:
@@ -237,9 +245,10 @@ class TwinRobot:
             return self._waiting.popleft()
 
     def send_action(self, action: np.ndarray) -> np.ndarray:
-        """See `Robot`. What answers a reading of an episode that is over by then is not for the next one."""
+        """See `Robot`. What answers a reading of an episode that is over by then is not for the next one. Raises
+        OpengatoError when the twin is gone."""
         sent = np.asarray(action, np.float32)
-        send(self._channel, {"kind": "action", "episode": self._episode}, {"action": sent})
+        self._send({"kind": "action", "episode": self._episode}, {"action": sent})
         return sent
 
     def disconnect(self) -> None:

@@ -13,6 +13,15 @@ _SKY_LOW, _SKY_HIGH = np.array([196.0, 211.0, 226.0]), np.array([108.0, 148.0, 1
 _GROUND = np.array([124, 132, 142], np.uint8)  # what a ray that points down and meets nothing shows
 
 
+def shown_rgba(model: mujoco.MjModel) -> np.ndarray:
+    """The colour that each geom shows, float64 [geoms, 4] in [0, 1], before any pattern."""
+    rgba = model.geom_rgba.astype(np.float64)
+    # As MuJoCo does: a material's colour counts where the geom keeps the default one.
+    default = (model.geom_rgba == np.array([0.5, 0.5, 0.5, 1.0], np.float32)).all(axis=1) & (model.geom_matid >= 0)
+    rgba[default] = model.mat_rgba[model.geom_matid[default]]
+    return rgba
+
+
 def sky_colours(upward: np.ndarray) -> np.ndarray:
     """Sky for rays whose vertical component is `upward`, float [n] → uint8 [n, 3]; 16 steps from horizon to zenith."""
     height = np.round(np.clip(upward, 0.0, 1.0) * 16)[:, None] / 16
@@ -42,10 +51,7 @@ class Palette:
             if np.array_equal(geoms, model.geom_rgba) and np.array_equal(materials, model.mat_rgba):
                 return
         self._seen = (model.geom_rgba.copy(), model.mat_rgba.copy())
-        rgba = model.geom_rgba.astype(np.float64)
-        # As MuJoCo does: a material's colour counts where the geom keeps the default one.
-        default = (model.geom_rgba == np.array([0.5, 0.5, 0.5, 1.0], np.float32)).all(axis=1) & (model.geom_matid >= 0)
-        rgba[default] = model.mat_rgba[model.geom_matid[default]]
+        rgba = shown_rgba(model)
         shades = np.arange(LEVELS + 1)[None, :, None] / LEVELS
         self.table = np.round(np.clip(rgba[:, None, :3] * shades, 0.0, 1.0) * 255).astype(np.uint8)
         self.alpha = rgba[:, 3]
