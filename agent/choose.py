@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
+from opengato.agent.config import DECODES
 from opengato.agent.layout import Layout
 from opengato.agent.model import Model
 from opengato.agent.values import BINS, Scale
@@ -23,8 +24,8 @@ class Chooser:
 
     def __init__(self, model: Model, seed: int = 0, decode: str | None = None, temperature: float = 0.0) -> None:
         self.decode = decode or model.config.decode
-        if self.decode not in ("mean", "mode", "sample"):
-            raise OpengatoError(f"decode {self.decode!r} is unknown; legal: 'mean', 'mode', 'sample'.")
+        if self.decode not in DECODES:
+            raise OpengatoError(f"decode {self.decode!r} is unknown; legal: {', '.join(map(repr, DECODES))}.")
         self.model, self.temperature = model, temperature
         self.device = next(model.parameters()).device
         self._generator = torch.Generator(self.device).manual_seed(seed)

@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 from opengato.errors import OpengatoError, UnknownNameError
 
+DECODES = ("mean", "mode", "sample")
+MAY_BE_ZERO = ("value_group", "horizon", "plain_features", "value_features", "trunk_layers")
+
 
 @dataclass(frozen=True)
 class ModelConfig:
@@ -76,6 +79,23 @@ class ModelConfig:
     decode: Literal["mean", "mode", "sample"] = "mean"
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            name, value = each.name, getattr(self, each.name)
+            least = 0 if name in MAY_BE_ZERO else 1
+            fine, legal = {
+                "int": (type(value) is int and value >= least, f"whole numbers from {least}"),
+                "float": (type(value) in (int, float), "numbers"),
+                "bool": (type(value) is bool, "true, false"),
+            }.get(str(each.type), (True, ""))
+            if not fine:
+                raise OpengatoError(f"{name}={value}; legal: {legal}.")
+        for name, choices in (("decode", DECODES), ("patch_pool", ("flatten", "mean"))):
+            if getattr(self, name) not in choices:
+                raise OpengatoError(f"{name}={getattr(self, name)}; legal: {', '.join(choices)}.")
+        if not 0 <= self.stochastic_depth < 1:
+            raise OpengatoError(f"stochastic_depth={self.stochastic_depth}; legal: 0 to below 1.")
+        if self.feedforward % 2:
+            raise OpengatoError(f"feedforward={self.feedforward} is odd; one half of it gates the other.")
         if not (self.pooled or self.own_actions):
             raise OpengatoError("own_actions=false needs pooled=true: actions decoded one by one must be seen.")
         if not self.pooled and self.patch_width != self.width:
@@ -84,7 +104,7 @@ class ModelConfig:
                 f"must be the width, {self.width}."
             )
         for name in ("value_features", "plain_features"):
-            if (count := getattr(self, name)) < 0 or count % 2:
+            if (count := getattr(self, name)) % 2:
                 raise OpengatoError(f"{name}={count}; legal: even numbers from 0, since waves come in pairs.")
         if not 0 <= self.target_smoothing <= 150:
             raise OpengatoError(f"target_smoothing={self.target_smoothing}; legal: 0 to 150 bins of the 1 024.")

@@ -40,7 +40,7 @@ def plain_features(count: int) -> torch.Tensor:
     ones few demonstrations are learnt by heart.
     """
     place = (np.arange(BINS) + 0.5) * (2 / BINS) - 1
-    value = torch.from_numpy(expand(place).astype(np.float32)).clamp(-10, 10)
+    value = torch.tensor(expand(place).astype(np.float32)).clamp(-10, 10)  # on the device that was asked for
     lines = torch.stack([value.clamp(-4, 4), value.tanh()], 1)
     return torch.cat([lines, _waves(value, -2, 0, (count - 2) // 2)], 1)
 

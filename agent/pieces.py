@@ -74,13 +74,14 @@ class Pieces:
                 before = np.cumsum([0] + [pictures(feature) for feature in part.features])
                 cameras = [int(layout.slot + c) % self.total_slots for c in before[:-1]]
                 facts: dict[str, Any] = {"cameras": cameras, "reading": layout.spec.text_action}
-                self._put(("pictures", layout.slot, part), facts, *pixels, _run(at, part.positions))
+                self._put(("pictures", layout.spec.signature, part), facts, *pixels, _run(at, part.positions))
             elif part.kind == "values":
                 assert tokens is not None
                 where = slice(part.start, part.start + part.size)
                 facts = _facts(codec.observation_scale, where, layout.slots(part.start, part.size, self.total_slots))
                 shown = np.ones(len(steps), bool)
-                self._put(("values", layout.slot, part), facts, tokens[:, where], _run(at, part.positions), shown)
+                key = ("values", layout.spec.signature, part)
+                self._put(key, facts, tokens[:, where], _run(at, part.positions), shown)
             elif part.kind == "separator":
                 zero = np.zeros(len(at), np.int64)
                 self.words(zero, ROLE_SEPARATOR, zero, at)
@@ -99,7 +100,7 @@ class Pieces:
         slots = layout.slots(0, size, self.total_slots, action=True)[where]
         facts = {**_facts(codec.action_scale, where, slots), "action": True}
         shown = np.ones(len(tokens), bool) if keep is None else keep
-        key = ("actions", layout.slot, size, layout.pooled, where.start, where.stop)
+        key = ("actions", layout.spec.signature, size, layout.pooled, where.start, where.stop)
         self._put(key, facts, tokens, dest, shown)
 
     def text(self, texts: list[list[int]], starts: np.ndarray, role: int) -> None:
@@ -128,7 +129,7 @@ class Pieces:
         facts = _facts(codec.action_scale, slice(None), layout.slots(0, size, self.total_slots, action=True))
         source = start[:, None] - 1 + (np.zeros(size, int) if layout.pooled else np.arange(size))
         weights, tasks = np.full(len(tokens), weight, np.float32), np.full(len(tokens), task)
-        self._put(("targets", layout.slot, size, layout.pooled), facts, source, tokens, weights, tasks)
+        self._put(("targets", layout.spec.signature, size, layout.pooled), facts, source, tokens, weights, tasks)
 
     def _reply(
         self, codec: Codec, replies: list[list[int]], read: list[list[int]], start: np.ndarray, task: int,

@@ -16,7 +16,7 @@ from opengato.agent.model import Model
 from opengato.agent.pieces import ROLE_ACTION, Pieces
 from opengato.agent.prompt import Prompt, place, prompt_positions, tail
 from opengato.agent.stream import Lane, Stream
-from opengato.errors import ObservationError
+from opengato.errors import ObservationError, OpengatoError
 
 MAX_REPLY = 96  # tokens the agent writes at most
 
@@ -239,7 +239,9 @@ class Policy:
         horizon = self.model.config.horizon if body.horizon is None else body.horizon
         if body.codec.spec.text_action:
             horizon = 0
-        return Lane(self._embed_prompt(body, layout), horizon, layout.step_positions)
+        # An action's last token is fed with the observation after it.
+        seen = layout.step_positions - layout.action_positions if layout.action_positions else 0
+        return Lane(self._embed_prompt(body, layout), horizon, layout.step_positions, seen)
 
     @torch.inference_mode()
     def _embed_prompt(self, body: Body, layout: Layout) -> torch.Tensor:
@@ -251,6 +253,11 @@ class Policy:
             steps = tail(layout, whole, prompt_positions(config))
         pieces = Pieces(config.slots)
         used = place(pieces, layout, codec, 0, words, steps)
+        if used >= config.window:
+            raise OpengatoError(
+                f"the prompt takes {used} positions, and the model's window has {config.window}: nothing else could be "
+                "seen. Next: a shorter instruction, or a model with a larger window."
+            )
         if not used:
             return torch.zeros(0, config.width, device=self.device)
         return self.model.embedding(pieces.done().to(self.device), used)

@@ -68,7 +68,7 @@ class Spec:
         observation_space, action_space: any nesting of Box, Discrete, MultiDiscrete, MultiBinary, Text, Dict and Tuple.
 
     Raises:
-        SpaceError: a leaf cannot become tokens, or an action is a picture, or mixes text with numbers.
+        SpaceError: a leaf cannot become tokens, a key holds a dot, an action is a picture or mixes text with numbers.
     """
 
     def __init__(self, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
@@ -158,6 +158,11 @@ def _leaves(space: spaces.Space[Any], path: str) -> Iterator[Feature]:
     where = path or "(root)"
     if isinstance(space, spaces.Dict):
         for key, entry in space.spaces.items():
+            if "." in str(key):  # `pick` would look for an entry within an entry
+                raise SpaceError(
+                    f"entry {where!r} has the key {key!r}, but dots join the keys of a path. "
+                    f"Next: rename it, e.g. {str(key).replace('.', '_')!r}."
+                )
             yield from _leaves(entry, f"{path}.{key}" if path else str(key))
     elif isinstance(space, spaces.Tuple):
         for index, entry in enumerate(space.spaces):

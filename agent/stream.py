@@ -38,11 +38,19 @@ class Lane:
         prompt_PD: embedded prompt, float [P, D]; P may be 0.
         horizon: how many timesteps a position looks back (the prompt is always seen); 0 for all in the window.
         positions: of a timestep at most; 0 if that varies. Together with a horizon it bounds what must be kept.
+        seen: of them, what is fed together with the end of the timestep before, which must still find all that it
+            looks at; 0 where a timestep is fed by itself.
     """
 
     prompt_PD: torch.Tensor
     horizon: int = 0
     positions: int = 0
+    seen: int = 0
+
+    def entries(self, window: int) -> int:
+        """How many positions of the episode must be kept, of a window of so many."""
+        kept = self.horizon * self.positions
+        return min(window, kept + self.seen) if kept else window
 
 
 class Stream:
@@ -59,8 +67,7 @@ class Stream:
         self.prompt = np.asarray([len(lane.prompt_PD) for lane in lanes])
         self.window = config.window - self.prompt  # positions of the episode that a row sees at most
         self.horizon = np.asarray([lane.horizon or FOREVER for lane in lanes])
-        bound = np.asarray([lane.horizon * lane.positions or config.window for lane in lanes])
-        self.ring = int(np.minimum(self.window, bound).max())
+        self.ring = max(lane.entries(int(window)) for lane, window in zip(lanes, self.window, strict=True))
         self.device = lanes[0].prompt_PD.device
         shape = (rows, config.heads, self.ring, config.head_dim)
         self.keys = [torch.zeros(shape, device=self.device) for _ in range(config.blocks)]
@@ -85,7 +92,7 @@ class Stream:
         """
         length = len(lane.prompt_PD)
         window = self.model.config.window - length
-        if min(window, lane.horizon * lane.positions or window) > self.ring:
+        if lane.entries(window) > self.ring:
             raise ValueError(f"this lane needs more than the {self.ring} entries that there are")
         self.clear(np.asarray([row]))
         before, self.prompt[row] = self.prompt_keys[0].shape[2], length

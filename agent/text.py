@@ -62,8 +62,10 @@ class Vocabulary:
         return cls(tokenizer)
 
     def save(self, path: str | Path) -> None:
-        """Write the vocabulary as JSON."""
-        self._tokenizer.save(str(path))
+        """Write the vocabulary as JSON; the file appears whole or not at all."""
+        temporary = Path(path).with_suffix(".part")
+        self._tokenizer.save(str(temporary))
+        temporary.replace(path)
 
     def encode(self, text: str) -> list[int]:
         """Token ids of a text; the end token's own spelling is encoded as plain characters."""

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 # Before any simulator is imported: the tests must pass where no GL library exists, so none may be used here.
 os.environ.setdefault("MUJOCO_GL", "disabled")
@@ -36,3 +37,12 @@ def fresh_registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in set(sys.modules) - before:
         if name.startswith("opengato_plugin_"):
             del sys.modules[name]
+
+
+@pytest.fixture
+def odd(fresh_registry: None) -> ModuleType:
+    """The plugin `odd_tasks.py`, loaded."""
+    from opengato.tasks import registry
+
+    registry.load_plugins([ROOT / "tests/odd_tasks.py"])
+    return sys.modules["opengato_plugin_odd_tasks"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -16,26 +15,19 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from gymnasium import spaces
 
-from opengato.errors import ObservationError, OpengatoError
+from opengato.errors import EpisodeRefused, OpengatoError
 from opengato.tasks import registry
+from opengato.tasks.card import EXTRA_MODULES
 from opengato.training.collect import CollectConfig, collect
-from opengato.training.demonstrations import ActionNoise, fit_action, run_episode
+from opengato.training.collection import Collection
 from opengato.training.episodes import EpisodeStore
-from opengato.training.selection import Selection
+from opengato.training.staging import SIMULATORS, Staging
 
 PLUGIN = Path(__file__).with_name("odd_tasks.py")
 ROOT = PLUGIN.parent.parent
 
 pytestmark = pytest.mark.usefixtures("fresh_registry")
-
-
-@pytest.fixture
-def odd(fresh_registry: None) -> ModuleType:
-    """The plugin's module."""
-    registry.load_plugins([PLUGIN])
-    return sys.modules["opengato_plugin_odd_tasks"]
 
 
 def config(data_dir: Path, task: str, **settings: Any) -> CollectConfig:
@@ -57,169 +49,6 @@ def content(data_dir: Path, task: str) -> dict[str, Any]:
 
 def nothing_left(data_dir: Path) -> bool:
     return not list(data_dir.glob("**/.*"))
-
-
-# ---- one episode -----------------------------------------------------------------------------------------------------
-
-
-def test_an_episode_records_copies_of_what_was_seen(odd: ModuleType) -> None:
-    episode = run_episode(odd.Odd(), odd.Follow(), seed=3)
-    assert len(episode) == 10
-    images = np.stack([observation["camera/front"] for observation in episode.observations])
-    assert len(np.unique(images[:, 0, 0], axis=0)) > 5, "the body draws into one buffer"
-    assert episode.seed == 3
-    assert episode.success is not None
-    assert episode.info == {"terminated": False, "truncated": True, "noise": 0.0}
-    assert episode.final_observation["count"] == 10
-
-
-def test_noise_disturbs_what_is_done_and_not_what_is_recorded(odd: ModuleType) -> None:
-    env = odd.Odd(length=60)
-    done: list[Any] = []
-    step = env.step
-    env.step = lambda action: (done.append(action), step(action))[1]
-    seed = next(seed for seed in range(9) if run_episode(env, odd.Follow(), seed).success)
-    done.clear()
-    episode = run_episode(env, odd.Follow(), seed, noise=0.4)
-    for action, observation in zip(episode.actions, episode.observations, strict=True):
-        np.testing.assert_array_equal(action["x"], observation["target"])
-        assert action["choice"] == 1 + observation["count"][0] % 4
-    assert np.mean([not np.allclose(a["x"], d["x"]) for a, d in zip(episode.actions, done, strict=True)]) > 0.9
-    assert 0.05 < np.mean([a["choice"] != d["choice"] for a, d in zip(episode.actions, done, strict=True)]) < 0.6
-    assert {d["say"] for d in done} == {"ab"}, "words are never disturbed"
-    assert episode.total_return < 60, "rewards are those of what was done"
-    again = run_episode(odd.Odd(length=60), odd.Follow(), seed, noise=0.4)
-    np.testing.assert_array_equal(again.rewards, episode.rewards)
-
-
-def test_a_detour_follows_another_goal_and_records_the_right_one(odd: ModuleType) -> None:
-    env = odd.Odd(length=200)
-    done: list[Any] = []
-    step = env.step
-    env.step = lambda action: (done.append(action), step(action))[1]
-    shown = odd.Follow()
-    with pytest.raises(OpengatoError, match="Follow knows no other goal of its body"):
-        run_episode(env, shown, 1, detours=0.4)
-    shown.astray = lambda rng: SimpleNamespace(act=lambda seen: {**shown.act(seen), "x": (-seen["target"]).tolist()})
-    done.clear()
-    episode = run_episode(env, shown, 1, detours=0.4)
-    for action, observation in zip(episode.actions, episode.observations, strict=True):
-        np.testing.assert_array_equal(action["x"], observation["target"])
-    aside = [not np.allclose(a["x"], d["x"]) for a, d in zip(episode.actions, done, strict=True)]
-    assert 0.2 < np.mean(aside) < 0.6
-    starts = np.flatnonzero(np.diff([False, *aside]) & np.array(aside))
-    assert len(starts) < 20, "a detour lasts"
-
-
-def test_an_episode_can_be_cut(odd: ModuleType) -> None:
-    episode = run_episode(odd.Odd(), odd.Follow(), seed=0, max_steps=4)
-    assert len(episode) == 4
-    assert episode.info["truncated"]
-    assert episode.final_observation["count"] == 4
-
-
-@pytest.mark.parametrize(
-    "space",
-    [
-        spaces.Box(-1, 1, (3,), np.float32),
-        spaces.Box(np.float32([-2, 0]), np.float32([1, np.inf])),
-        spaces.Box(-3, 9, (2, 2), np.int16),
-        spaces.Box(-1, 1, (), np.float64),
-        spaces.Discrete(5, start=-2),
-        spaces.MultiDiscrete([3, 4]),
-        spaces.MultiBinary(4),
-        spaces.Text(5),
-        spaces.Tuple([spaces.Dict({"a": spaces.Discrete(3)}), spaces.Box(-1, 1, (1,), np.float32)]),
-    ],
-    ids=str,
-)
-def test_disturbed_and_fitted_actions_are_inside_every_space(space: spaces.Space) -> None:
-    space.seed(0)
-    disturb = ActionNoise(space, 1.0, np.random.default_rng(0))
-    for _ in range(50):
-        action = space.sample()
-        assert space.contains(fit_action(space, action))
-        assert space.contains(disturb(action))
-
-
-def test_noise_has_the_strength_that_was_asked_for() -> None:
-    disturb = ActionNoise(spaces.Box(-4, 4, (2,), np.float64), 0.1, np.random.default_rng(0))
-    pushes = np.array([disturb(np.zeros(2)) for _ in range(5000)])
-    assert pushes.std() == pytest.approx(0.4, rel=0.1)
-    assert np.corrcoef(pushes[1:, 0], pushes[:-1, 0])[0, 1] == pytest.approx(0.5, abs=0.1)
-    disturb = ActionNoise(spaces.Discrete(1000), 0.3, np.random.default_rng(0))
-    assert np.mean([disturb(0) != 0 for _ in range(5000)]) == pytest.approx(0.3, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    ("space", "action", "message"),
-    [
-        (spaces.Box(-1, 1, (2,)), [0.0, 1.01], r"action: .* is outside Box"),
-        (spaces.Box(-1, 1, (2,)), [0.0, np.nan], "action: NaN"),
-        (spaces.Box(-1, 1, (2,)), 0.0, r"action: expected shape \(2,\), got \(\)"),
-        (spaces.Discrete(3), 3, "is outside Discrete"),
-        (spaces.Discrete(3), 1.5, "do not fit into int64"),
-        (spaces.Discrete(3), None, "expected numbers"),
-        (spaces.Text(3), 5, "is outside Text"),
-        (spaces.Dict({"a": spaces.Discrete(2)}), {"b": 1}, r"expected a dict with the keys \['a'\]"),
-        (spaces.Tuple([spaces.Discrete(2)]), 1, "expected a tuple of 1"),
-    ],
-)
-def test_illegal_actions_are_named(space: spaces.Space, action: Any, message: str) -> None:
-    with pytest.raises(ObservationError, match=message):
-        fit_action(space, action)
-
-
-def test_a_rounding_error_is_clipped() -> None:
-    action = fit_action(spaces.Box(-1, 1, (2,)), np.array([1.00001, -0.5]))
-    assert action.dtype == np.float32
-    np.testing.assert_array_equal(action, np.float32([1, -0.5]))
-
-
-# ---- what is kept ----------------------------------------------------------------------------------------------------
-
-
-def outcome(seed: int, dice: int) -> dict[str, Any]:
-    rng = random.Random(seed * 1000 + dice)
-    if rng.random() < 0.1:
-        return {"failed": "bad luck"}
-    return {"return": rng.choice([1.0, 8.0, 10.0]), "success": None, "noise": rng.choice([0.0, 0.5])}
-
-
-@pytest.mark.parametrize("dice", range(20))
-@pytest.mark.parametrize("workers", [2, 7])
-def test_neither_workers_nor_order_nor_a_kill_change_the_selection(dice: int, workers: int) -> None:
-    def run(count: int, known: list[int]) -> Selection:
-        rng, running = random.Random(dice), []
-        selection = Selection(goal=12, seed=5, keep=0.8, by_success=False)
-        for seed in known:
-            selection.add(seed, outcome(seed, dice))
-        while not selection.done:
-            while len(running) < count and (seed := selection.next_seed()) is not None:
-                running.append(seed)
-            seed = running.pop(rng.randrange(len(running)))
-            selection.add(seed, outcome(seed, dice))
-        return selection
-
-    serial = run(1, [])
-    leftover = [seed for seed in range(5, 25) if random.Random(seed + dice).random() < 0.5]
-    for other in (run(workers, []), run(workers, leftover)):
-        assert other.kept_seeds() == serial.kept_seeds()
-        assert (other.end_seed, other.attempted, other.failed) == (serial.end_seed, serial.attempted, serial.failed)
-        assert other.thresholds == serial.thresholds
-
-
-def test_the_rule_is_80_per_cent_of_the_mean_of_like_episodes() -> None:
-    selection = Selection(goal=6, seed=0, keep=0.8, by_success=False)
-    for seed, (value, noise) in enumerate([(-10, 0), (-10, 0), (-10, 0), (4, 0.3), (5, 0.3), (6, 0.3)]):
-        selection.add(seed, {"return": value, "success": None, "noise": noise})
-    assert selection.thresholds == [-12.0, 4.0]
-    assert selection.good({"return": -11.9, "success": None, "noise": 0})
-    assert not selection.good({"return": -11.9, "success": None, "noise": 0.3})
-    assert selection.good({"return": -11.9, "success": True, "noise": 0.3})
-
-
-# ---- collecting ------------------------------------------------------------------------------------------------------
 
 
 def test_collecting_stores_good_episodes_with_their_origin(tmp_path: Path) -> None:
@@ -256,6 +85,32 @@ def test_a_crash_costs_one_episode(
     assert "dropped: the process ended with code 3" in capsys.readouterr().err
 
 
+def test_a_simulator_that_dies_costs_one_episode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ODD_MAY_DIE", "1")
+    (summary,) = collect(config(tmp_path, "odd/flaky", episodes=8))
+    assert (summary["episodes"], summary["failed"]) == (8, summary["attempted"] - 8)
+    assert capsys.readouterr().err.count("dropped: the simulator died") == summary["failed"] > 0
+
+
+def test_a_person_throws_episodes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def act(self: Any, observation: Any) -> Any:
+        if len(shown) < 9:
+            shown.append(1)
+            raise EpisodeRefused("the person threw it away")
+        return follow(self, observation)
+
+    shown: list[int] = []
+    follow = odd.Follow.act
+    monkeypatch.setattr(odd.Follow, "act", act)
+    (summary,) = collect(config(tmp_path, "odd/follow", episodes=2))
+    assert (summary["episodes"], summary["failed"]) == (2, 0)
+    assert capsys.readouterr().err.count("dropped: the person threw it away") == 9
+
+
 def test_an_episode_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ODD_SLOW", "60")
     with pytest.raises(OpengatoError, match=r"6 of 6 episodes failed, the last with: took more than 0.2 s"):
@@ -285,6 +140,59 @@ def test_other_settings_do_not_write_over(tmp_path: Path) -> None:
         collect(other)
     collect(dataclasses.replace(other, overwrite=True))
     assert EpisodeStore.open(tmp_path, "odd/follow")[0].seed >= 100
+
+
+def test_a_kill_between_two_renames_does_not_open_the_way(tmp_path: Path) -> None:
+    collect(config(tmp_path, "odd/follow", episodes=2))
+    path = EpisodeStore.open(tmp_path, "odd/follow").path
+    path.rename(path.with_name(f".{path.name}.old"))
+    with pytest.raises(OpengatoError, match="other settings"):
+        collect(config(tmp_path, "odd/follow", episodes=2, seed=100))
+    assert EpisodeStore.open(tmp_path, "odd/follow")[0].seed < 100
+
+
+def test_staged_episodes_go_when_they_are_in_the_dataset_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as killed:
+        killed.setattr(Staging, "remove", lambda self: None)
+        collect(config(tmp_path, "odd/follow", episodes=2))
+    assert not nothing_left(tmp_path)
+    (summary,) = collect(config(tmp_path, "odd/follow", episodes=2))
+    assert summary["skipped"]
+    assert nothing_left(tmp_path)
+    with monkeypatch.context() as killed:
+        killed.setattr(Collection, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            collect(config(tmp_path, "odd/follow", episodes=4))
+    collect(config(tmp_path, "odd/follow", episodes=2))
+    assert list(tmp_path.glob("**/.staging-*/episode_*.h5")), "a larger collection goes on with them"
+
+
+def test_a_collection_that_keeps_nothing_ends_so_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, odd: ModuleType
+) -> None:
+    log = tmp_path / "log"
+    monkeypatch.setenv("ODD_LOG", str(log))
+    step = odd.Odd.step
+    monkeypatch.setattr(odd.Odd, "step", lambda self, action: (*step(self, action)[:4], {"success": False}))
+    for _ in range(2):
+        with pytest.raises(OpengatoError, match="only 0 of 21 episodes succeeded; 1 were wanted. Next"):
+            collect(config(tmp_path, "odd/follow", episodes=1))
+    assert len(log.read_text().split()) == 21
+
+
+def test_patterns_that_leave_nothing_to_collect_are_an_error(tmp_path: Path, odd: ModuleType) -> None:
+    for patterns in (["odd/alon*"], ["odd/alon*", "manipulation/*"]):
+        with pytest.raises(OpengatoError, match=r"none of the \d+ tasks of .*no demonstrator.*Next"):
+            collect(CollectConfig(tasks=patterns, data_dir=str(tmp_path)))
+    some = CollectConfig(tasks=["odd/alon*", "odd/retur*"], episodes=1, data_dir=str(tmp_path), workers=1)
+    assert [row["task"] for row in collect(some)] == ["odd/return"]
+
+
+def test_every_simulator_of_an_extra_is_recorded() -> None:
+    for extra, modules in EXTRA_MODULES.items():
+        assert any(name == modules[0] or name.startswith(f"{modules[0]}.") for name in SIMULATORS), extra
 
 
 @pytest.mark.parametrize(
@@ -367,3 +275,25 @@ def test_a_dataset_larger_than_allowed_is_refused_early_and_goes_on_when_allowed
     told = capsys.readouterr().err
     assert "GB for 6 episodes" in told
     assert "going on after" in told, "what was recorded before is not recorded again"
+    size = (EpisodeStore.open(tmp_path, "odd/follow").path / "data/main_data.hdf5").stat().st_size
+    with pytest.raises(OpengatoError, match=r"12 episodes would take about .*max_gb allows"):
+        collect(config(tmp_path, "odd/follow", episodes=12, max_gb=1.5 * size / 1e9))
+
+
+def test_the_disk_must_hold_a_dataset_beside_what_it_is_made_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After three of six episodes three are still to be staged, then all are copied, and those that are there too."""
+    room = 7.5
+
+    def usage(folder: Path) -> SimpleNamespace:
+        staged = [path.stat().st_size for path in folder.glob("*.h5")]
+        return SimpleNamespace(free=room * sum(staged) / len(staged))
+
+    monkeypatch.setattr("opengato.training.collection.shutil.disk_usage", usage)
+    with pytest.raises(OpengatoError, match=r"6 episodes would take about .*are free"):
+        collect(config(tmp_path, "odd/follow"))
+    room = 9.5
+    assert collect(config(tmp_path, "odd/follow"))[0]["episodes"] == 6
+    with pytest.raises(OpengatoError, match=r"12 episodes would take about .*are free"):
+        collect(config(tmp_path, "odd/follow", episodes=12))

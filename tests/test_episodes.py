@@ -190,6 +190,13 @@ def test_absent_and_damaged_datasets_say_what_to_do(tmp_path: Path) -> None:
         EpisodeStore.open(tmp_path, "lab/task")
 
 
+@pytest.mark.parametrize("ahead", ["", "x", "0", "1", "65", "²"])
+def test_actions_ahead_are_a_number(tmp_path: Path, ahead: str) -> None:
+    write(tmp_path, [make_episode(0)])
+    with pytest.raises(OpengatoError, match=rf"'lab/task@{ahead}'.*a number from 2 to 64"):
+        EpisodeStore.open(tmp_path, f"lab/task@{ahead}")
+
+
 def test_two_tasks_never_share_a_folder(tmp_path: Path) -> None:
     write(tmp_path, [make_episode(0)], task="lab/a.b")
     with pytest.raises(OpengatoError, match=r"holds episodes of 'lab/a.b'"):
@@ -203,6 +210,8 @@ def test_two_tasks_never_share_a_folder(tmp_path: Path) -> None:
     ("key", "value", "message"),
     [
         ("scalar", np.float64(np.nan), r"observation\.scalar: NaN at step 1"),
+        ("scalar", np.float64(-np.inf), r"observation\.scalar: -inf at step 1"),
+        ("scalar", np.float64(1e300), r"observation\.scalar: 1e\+300 at step 1; legal: finite float32"),
         ("100%", np.zeros(3, np.float32), r"observation\.100%: expected shape \(2,\), got \(3,\)"),
         ("whole", np.array([0.5, 1.0]), r"observation\.whole: values of float64 do not fit into int32"),
         ("a", {"b.c": (0, 7)}, r"observation\.a\.b\.c\[1\]: expected a string, got int"),

@@ -12,6 +12,7 @@ import torch
 from opengato.agent import Agent
 from opengato.agent.laid import Targets
 from opengato.cli import main
+from opengato.errors import OpengatoError
 from opengato.training.gauge import ignorance
 from opengato.training.held_back import HeldBack
 from opengato.training.mixture import Mixture, MixtureConfig
@@ -90,6 +91,28 @@ def test_a_run_that_only_harms_is_given_up(knew: bool, tmp_path: Path, monkeypat
     judge.gauge.ignorant = 1.3 if knew else 1.1
     assert again.run(watch=judge.watch) == [], "what was given up stays so"
     assert judge.choose() == (2 if knew else judge.steps)
+
+
+def test_what_another_run_measured_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, judge = start(tmp_path)
+    (tmp_path / "best.json").write_text('{"0": 0.1, "2": 0.1, "4": 0.1, "6": 0.1}')
+    monkeypatch.setattr(judge.gauge, "loss", scripted(judge, fit))
+    fit.run(watch=judge.watch)
+    assert judge.losses == LOSSES
+    assert sorted(path.name for path in tmp_path.glob("best.*")) == ["best.json", "best.safetensors"]
+
+
+@pytest.mark.parametrize("left", ['{"0": 1.2, "2"', '{"2": 1.0}', None], ids=["torn", "without its start", "gone"])
+def test_a_resumed_run_needs_what_it_measured(left: str | None, tmp_path: Path) -> None:
+    fit, judge = start(tmp_path)
+    fit.run(stop_after=1, watch=judge.watch)
+    (tmp_path / "best.json").unlink()
+    if left:
+        (tmp_path / "best.json").write_text(left)
+    again, judge = start(tmp_path)
+    assert again.resume()
+    with pytest.raises(OpengatoError, match=r"best.json' is missing or damaged .* Next: restore it"):
+        again.run(watch=judge.watch)
 
 
 @pytest.mark.parametrize("task", [0, 1], ids=["numbers", "words"])

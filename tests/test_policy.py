@@ -66,8 +66,32 @@ def test_a_horizon_equals_the_mask_of_training(name: str) -> None:
     _equal(policy.act(shown[0]), acted[0])
 
 
-def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown: list, acted: list, horizon: int = 1000) -> list:
-    """Actions read off one forward pass over prompt and episode."""
+@pytest.mark.parametrize("name", ["flat", "grouped"])
+def test_an_actions_end_sees_all_of_its_horizon(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is fed with the next observation, which must not take the place of what it looks at."""
+    agent = Agent.new(replace(CONFIGS[name], window=512), seed=3)
+    body = zoo.OBSERVATION["body"]["joints"], spaces.Box(-1, 1, (2,), np.float32)  # no text, so that the ring is short
+    for number, space in enumerate(body):
+        space.seed(number)
+    runs = [[[space.sample() for _ in range(length)] for space in body] for length in (2, 6)]
+    prompt = Prompt("do it", Episode(*runs[0], np.zeros(2, np.float32)))
+    policy, cached = agent.policy(Spec(*body), prompt, decode="mode", horizon=2), []
+    feed = policy._feed
+    monkeypatch.setattr(policy, "_feed", lambda *parts: cached.append(feed(*parts)) or cached[-1])
+    acted = [policy.act(observation) for observation in runs[1][0]]
+    assert policy.stream.ring < 512 // 2
+    read_from = [each[-1] for each in cached]  # of each number that is decoded by itself, or of all
+    whole = _full_pass(agent, Spec(*body), prompt, runs[1][0], acted, 2, read=_hidden)
+    torch.testing.assert_close(torch.stack(read_from), whole, atol=1e-4, rtol=1e-4)
+
+
+def _hidden(agent: Agent, codec, batch: Batch, hidden: torch.Tensor, steps) -> torch.Tensor:
+    (target,) = batch.laid.targets
+    return hidden[(target.source[:, :1] if agent.model.config.pooled else target.source).flatten()]
+
+
+def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown, acted, horizon: int = 1000, read=None):
+    """Actions, or what `read` says, of one forward pass over prompt and episode."""
     codec, config, layout = agent.codec(spec), agent.model.config, Layout(spec, agent.model.config)
     pieces = Pieces(config.slots)
     before = codec.episode(prompt.episode.observations, prompt.episode.actions)
@@ -87,7 +111,7 @@ def _full_pass(agent: Agent, spec: Spec, prompt: Prompt, shown: list, acted: lis
     batch = Batch(pieces.done(), place_, zero, step, zero + horizon)
     with torch.inference_mode():
         hidden = agent.model.hidden(batch)
-        return _read(agent, codec, batch, hidden, steps)
+        return (read or _read)(agent, codec, batch, hidden, steps)
 
 
 def _read(agent: Agent, codec, batch: Batch, hidden: torch.Tensor, steps) -> list:

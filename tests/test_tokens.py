@@ -105,6 +105,7 @@ def test_features_are_sorted_by_path_and_flattened_row_major() -> None:
         (spaces.Dict({"a": spaces.Tuple((spaces.Graph(spaces.Discrete(2), None),))}), "'a.0' is a Graph"),
         (spaces.Discrete(5000), "5000 classes"),
         (spaces.Dict({}), "empty"),
+        (spaces.Dict({"a": spaces.Dict({"b.c": spaces.Discrete(2)})}), "'a' has the key 'b.c'.*'b_c'"),
     ],
 )
 def test_what_has_no_tokens_is_refused_by_path(space: spaces.Space, words: str) -> None:

@@ -6,6 +6,7 @@ dataset or vocabulary builds new ones.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,8 +24,9 @@ from opengato.agent.codec import Codec, Timesteps
 from opengato.agent.episode import Episode
 from opengato.agent.spec import Spec
 from opengato.agent.text import Vocabulary
-from opengato.errors import OpengatoError
+from opengato.errors import ObservationError, OpengatoError
 from opengato.training.episodes import EpisodeStore
+from opengato.training.minari_store import quote_key
 
 VERSION = 1
 ABANDONED_S = 24 * 3600.0
@@ -104,10 +106,10 @@ def open_arrays(
         task: its id.
         instruction: the task in words.
         vocabulary: turns texts into tokens.
-        skip_damaged: leave out episodes that cannot be read or are not what their checksum says.
+        skip_damaged: leave out episodes that cannot be read, are not what their checksum says or do not fit the spaces.
 
     Raises:
-        OpengatoError: an episode is damaged, or all are.
+        OpengatoError: an episode is damaged or does not fit the spaces, or all are.
     """
     counts = [store.metadata["total_episodes"], store.metadata["total_steps"]]
     facts = json.dumps([VERSION, vocabulary.digest, *(["whole"] if skip_damaged else []), *counts])
@@ -116,7 +118,9 @@ def open_arrays(
     folder = store.arrays / digest
     spec = Spec(store.observation_space, store.action_space)
     if not (folder / "arrays.json").is_file():
-        _build(folder, store, Codec(spec, vocabulary), skip_damaged)
+        source = [VERSION, *counts, modified]
+        _build(folder, source, _whole(store, Codec(spec, vocabulary), skip_damaged), _text_names(spec))
+        _remove_old(folder, source)
     steps, starts = _map(folder, spec)
     return TaskArrays(task, vocabulary.encode(instruction), Codec(spec, vocabulary), steps, starts, folder)
 
@@ -136,20 +140,32 @@ def arrays_of(episodes: Iterable[Episode], task: str, instruction: str, codec: C
     return TaskArrays(task, codec.vocabulary.encode(instruction), codec, steps, starts)
 
 
-def _build(folder: Path, store: EpisodeStore, codec: Codec, skip_damaged: bool) -> None:
+def _build(folder: Path, source: list[Any], episodes: Iterable[Timesteps], texts: list[str]) -> None:
     """Write raw arrays beside the dataset, then rename: they appear whole or not at all. Several processes may do so at
     once; the first to end wins."""
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed and had the same number
     temporary.mkdir(parents=True)
-    lengths, counts = [], {name: [0] for name in _text_names(codec.spec)}
+    try:
+        _write(temporary, source, episodes, texts)
+        try:
+            temporary.replace(folder)
+        except OSError:
+            if not folder.is_dir():  # where it is, another process was faster
+                raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _write(folder: Path, source: list[Any], episodes: Iterable[Timesteps], texts: list[str]) -> None:
+    lengths, counts = [], {name: [0] for name in texts}
     files: dict[str, BinaryIO] = {}
     try:
-        for episode in _whole(store, skip_damaged):
-            steps = codec.episode(episode.observations[: len(episode)], episode.actions)
+        for steps in episodes:
             lengths.append(len(steps))
             for name, array in _columns(steps).items():
                 if name not in files:
-                    files[name] = (temporary / name).open("wb")
+                    files[name] = (folder / name).open("wb")
                 if isinstance(array, list):
                     counts[name].extend(len(ids) for ids in array)
                     array = np.asarray([token for ids in array for token in ids], np.int32)
@@ -157,30 +173,34 @@ def _build(folder: Path, store: EpisodeStore, codec: Codec, skip_damaged: bool) 
     finally:
         for file in files.values():
             file.close()
-    np.save(temporary / "starts.npy", np.cumsum([0, *lengths]))
+    np.save(folder / "starts.npy", np.cumsum([0, *lengths]))
     for name, count in counts.items():
-        np.save(temporary / f"{name}.offsets.npy", np.cumsum(count))
-    (temporary / "arrays.json").write_text(
-        json.dumps({"version": VERSION, "episodes": len(lengths), "steps": sum(lengths)})
-    )
-    try:
-        temporary.replace(folder)
-    except OSError:  # another process was faster
-        shutil.rmtree(temporary)
-    # What is left is of an earlier version of the dataset, or of a process that was killed long ago.
-    for old in folder.parent.glob("*"):
-        abandoned = time.time() - old.stat().st_mtime > ABANDONED_S
-        if old != folder and (abandoned or not old.name.endswith(".part")):
-            shutil.rmtree(old, ignore_errors=True)
+        np.save(folder / f"{name}.offsets.npy", np.cumsum(count))
+    facts = {"version": VERSION, "episodes": len(lengths), "steps": sum(lengths), "source": source}
+    (folder / "arrays.json").write_text(json.dumps(facts))
 
 
-def _whole(store: EpisodeStore, skip_damaged: bool) -> Iterator[Episode]:
-    """Episodes that are what was written."""
+def _remove_old(folder: Path, source: list[Any]) -> None:
+    """Remove arrays of an earlier version of the dataset, and what a process that was killed long ago left. Those of
+    this version with another vocabulary may be in use by another run."""
+    for old in folder.parent.iterdir():
+        facts = old / "arrays.json"
+        with contextlib.suppress(OSError):  # another process removes it
+            if facts.is_file() and not old.name.endswith(".part"):
+                outdated = json.loads(facts.read_text()).get("source", source) != source
+            else:
+                outdated = time.time() - old.stat().st_mtime > ABANDONED_S
+            if outdated:
+                shutil.rmtree(old, ignore_errors=True)
+
+
+def _whole(store: EpisodeStore, codec: Codec, skip_damaged: bool) -> Iterator[Timesteps]:
+    """Episodes that are what was written, and fit their spaces."""
     skipped = 0
     for index in range(len(store)):
         try:
             store.check(index)
-            yield store[index]
+            yield _encoded(store, index, codec)
         except OpengatoError as error:
             if not skip_damaged:
                 raise
@@ -188,6 +208,18 @@ def _whole(store: EpisodeStore, skip_damaged: bool) -> Iterator[Episode]:
             print(f"left out: {error}", file=sys.stderr)
     if skipped == len(store):
         raise OpengatoError(f"every episode of {str(store.path)!r} is damaged. Next: delete it and collect it again.")
+
+
+def _encoded(store: EpisodeStore, index: int, codec: Codec) -> Timesteps:
+    episode = store[index]
+    try:
+        return codec.episode(episode.observations[: len(episode)], episode.actions)
+    except ObservationError as error:
+        why = str(error).partition(" Next: ")[0].rstrip(".")
+        raise OpengatoError(
+            f"episode {index} of {str(store.path)!r} cannot be learnt ({why}). "
+            "Next: collect the dataset again, or skip_damaged=true."
+        ) from error
 
 
 def _map(folder: Path, spec: Spec) -> tuple[Timesteps, np.ndarray]:
@@ -206,22 +238,27 @@ def _map(folder: Path, spec: Spec) -> tuple[Timesteps, np.ndarray]:
 
     steps = Timesteps(
         mapped("values", "float32", (total, spec.num_values)),
-        {f.path: mapped(f"image.{f.path}", "uint8", (total, *f.shape)) for f in spec.images},
-        {f.path: ragged(f"text.{f.path}") for f in spec.texts},
+        {f.path: mapped(_name("image", f.path), "uint8", (total, *f.shape)) for f in spec.images},
+        {f.path: ragged(_name("text", f.path)) for f in spec.texts},
         None if spec.text_action else mapped("actions", "float32", (total, spec.num_actions)),
         ragged("replies") if spec.text_action else None,
     )
     return steps, starts
 
 
+def _name(kind: str, path: str) -> str:
+    """File of a feature; a "/" in its path is no folder."""
+    return quote_key(f"{kind}.{path}")
+
+
 def _text_names(spec: Spec) -> list[str]:
-    return [f"text.{feature.path}" for feature in spec.texts] + (["replies"] if spec.text_action else [])
+    return [_name("text", feature.path) for feature in spec.texts] + (["replies"] if spec.text_action else [])
 
 
 def _columns(steps: Timesteps) -> dict[str, Any]:
     columns: dict[str, Any] = {"values": steps.values}
-    columns.update({f"image.{path}": image for path, image in steps.images.items()})
-    columns.update({f"text.{path}": text for path, text in steps.texts.items()})
+    columns.update({_name("image", path): image for path, image in steps.images.items()})
+    columns.update({_name("text", path): text for path, text in steps.texts.items()})
     if steps.replies is not None:
         columns["replies"] = steps.replies
     else:

@@ -38,7 +38,7 @@ def weights_by_score(
     for pattern, weight in zip(patterns, raised, strict=True):
         sums[pattern] += weight
     return {
-        task: weight * (patterns.count(None) if pattern is None else weights[pattern]) / sums[pattern]
+        task: weight and weight * (patterns.count(None) if pattern is None else weights[pattern]) / sums[pattern]
         for task, pattern, weight in zip(tasks, patterns, raised, strict=True)
     }
 

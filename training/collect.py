@@ -38,7 +38,8 @@ def collect(config: CollectConfig, cards: Sequence[Card] | None = None) -> list[
         of disturbed episodes), seconds, steps_per_s, skipped}`.
 
     Raises:
-        OpengatoError: illegal settings, a task without demonstrator, or one whose demonstrator keeps failing.
+        OpengatoError: illegal settings, a task without demonstrator, or one whose demonstrator keeps failing; patterns
+            that leave no task to collect.
     """
     config.check()
     read_disturbance(config.disturbance)
@@ -80,6 +81,11 @@ def _cards(config: CollectConfig) -> list[Card]:
         for card in found
         if card.id in config.tasks or (card.available and (card.demonstrator is not None or config.demonstrator))
     ]
+    if not shown:
+        raise OpengatoError(
+            f"none of the {len(found)} tasks of {list(config.tasks)} can be collected here: they have no demonstrator, "
+            "or their simulator is missing. Next: opengato list tells which; demonstrator=human lets you show them."
+        )
     if len(shown) < len(found):
         say("collect", f"{len(found) - len(shown)} of {len(found)} tasks have no demonstrator here, and are left out")
     return shown

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ from opengato.errors import OpengatoError
 from opengato.tasks.card import Card
 from opengato.tasks.source import code_hash
 
-from .dataset_folder import DatasetWriter, dataset_path
+from .dataset_folder import MAIN_FILE, DatasetWriter, dataset_path, restore_interrupted
 from .episodes import EpisodeStore
 from .minari_store import load_space
 from .progress import CollectProgress, say
@@ -48,7 +49,8 @@ class CollectConfig:
         max_steps: cap on an episode's steps, None for the card's or the environment's own.
         timeout_s: a longer episode is given up (with workers, not in this process).
         max_gb: gigabytes that a task's dataset may take; 0 for as many as there are. What it will take is said, and
-            held against this and against the free disk, after its first episodes.
+            held against this, after its first episodes; and what collecting it takes, twice as much for a while, is
+            held against the free disk.
         overwrite: collect again where another dataset lies.
         demonstrator: who shows it in place of the card's own: "human" (`human.py`), or the import path `module:name`
             of one.
@@ -134,6 +136,7 @@ class Collection:
 
     def _existing(self) -> EpisodeStore | None:
         """The dataset that this collection may leave alone or grow."""
+        restore_interrupted(self.path)
         if self.config.overwrite or not self.path.exists():
             return None
         store = EpisodeStore.open(self.config.data_dir, self.card.id)
@@ -154,7 +157,9 @@ class Collection:
         steps = 0
         if self.store is not None and self.store.metadata.get("code") != self.code:
             say(self.title, f"{self.path} was collected by other code. Next: overwrite=true collects it again")
-        if not self.done:
+        if self.done:
+            self._remove_leftover()
+        else:
             assert pool is not None
             known = len(self.store) if self.store is not None else 0
             fingerprint = {**self.settings, "code": self.code, "begin": self.selection.seed, "known": known}
@@ -172,13 +177,23 @@ class Collection:
                 staging.remove()
         return self._summary(time.perf_counter() - began, steps)
 
+    def _remove_leftover(self) -> None:
+        """Remove staged episodes that a run has written into the dataset, and was killed before it removed them."""
+        assert self.store is not None
+        folder = self.config.data_dir, self.card.id, "demonstrator"
+        left = Staging(*folder, {}).left() or {}
+        written = {**self.settings, "code": self.store.metadata.get("code")}
+        if written.items() <= left.items() and left["known"] < len(self.store):
+            with contextlib.suppress(OpengatoError), Staging(*folder, left) as staging:  # or it is in use
+                staging.remove()
+
     def _run_episodes(self, pool: Pool, staging: Staging, progress: CollectProgress, known: int) -> None:
         selection, announced = self.selection, False
         for record in staging.records():
             selection.add(record["seed"], record)
         if selection.records:
             progress.say(f"going on after {len(selection.records)} finished episodes")
-        while not selection.done:
+        while self._goes_on():
             while pool.idle and (seed := selection.next_seed()) is not None:
                 pool.submit(self._job(seed, staging))
             new_steps = 0
@@ -187,32 +202,40 @@ class Collection:
                     continue  # of a task before, which ended in an error that the caller caught
                 if "fatal" in result:
                     raise OpengatoError(f"task {self.card.id!r}: {result['fatal']}")
-                if "failed" in result:
-                    progress.say(f"seed {job['seed']} dropped: {result['failed']}")
+                if "return" not in result:
+                    progress.say(f"seed {job['seed']} dropped: {result.get('failed', result.get('refused'))}")
                 selection.add(job["seed"], result)
                 new_steps += result.get("steps", 0)
             progress.update(known + selection.kept, selection.attempted, new_steps)
             if not announced and selection.kept >= min(FIRST_FEW, selection.goal):
                 announced = True
                 self._announce_size(staging, progress)
-            problem = selection.problem()
-            if problem is not None:
-                raise OpengatoError(f"task {self.card.id!r}: {problem}")
+
+    def _goes_on(self) -> bool:
+        """Whether there is something left to run. Raises OpengatoError where that is pointless."""
+        problem = self.selection.problem()
+        if problem is not None:
+            raise OpengatoError(f"task {self.card.id!r}: {problem}")
+        return not self.selection.done
 
     def _announce_size(self, staging: Staging, progress: CollectProgress) -> None:
         """Say what the dataset will take. Raises OpengatoError where that is more than there is, or than may be."""
         sizes = [path.stat().st_size for path in staging.path.glob("*.h5")]
-        size, free = sum(sizes) / max(1, len(sizes)) * self.selection.goal, shutil.disk_usage(staging.path).free
+        free = shutil.disk_usage(staging.path).free
+        new = sum(sizes) / max(1, len(sizes)) * self.selection.goal
+        size = new + (0 if self.store is None else (self.path / "data" / MAIN_FILE).stat().st_size)
+        # It is written beside the staged episodes, those still to come among them, and beside what it replaces.
+        peak = size + max(0.0, new - sum(sizes))
+        episodes = self.config.episodes
         if size > ANNOUNCED:
-            progress.say(f"about {size / 1e9:.1f} GB for {self.selection.goal} episodes; {free / 1e9:.0f} GB are free")
-        most = min(free, self.config.max_gb * 1e9 or np.inf)
-        if size > most:
-            raise OpengatoError(
-                f"task {self.card.id!r}: {self.selection.goal} episodes would take about {size / 1e9:.3g} GB, "
-                "more than the "
-                f"{most / 1e9:.3g} GB that {'are free' if most == free else 'max_gb allows'}. "
-                "Next: fewer episodes, a larger max_gb, or another data_dir."
-            )
+            progress.say(f"about {size / 1e9:.1f} GB for {episodes} episodes; {free / 1e9:.0f} GB are free")
+        limits = {"max_gb allows": (size, self.config.max_gb * 1e9 or np.inf), "are free, while written": (peak, free)}
+        for what, (taken, most) in limits.items():
+            if taken > most:
+                raise OpengatoError(
+                    f"task {self.card.id!r}: {episodes} episodes would take about {taken / 1e9:.3g} GB, more than the "
+                    f"{most / 1e9:.3g} GB that {what}. Next: fewer episodes, a larger max_gb, or another data_dir."
+                )
 
     def _job(self, seed: int, staging: Staging) -> dict[str, Any]:
         return {

@@ -27,13 +27,19 @@ STALE_SECONDS = 3600.0  # an unfinished dataset that nobody wrote to for so long
 
 
 def dataset_id(task: str, name: str = "demonstrator") -> str:
-    """Minari's id of a task's dataset; characters that Minari refuses become underscores."""
+    """Minari's id of a task's dataset; characters that Minari refuses become underscores.
+
+    Raises:
+        OpengatoError: the task has no name.
+    """
     folder, last = re.sub(r"[^-\w/]", "_", task).strip("/"), re.sub(r"[^-\w]", "_", name)
+    if not folder:  # or the id would begin with a slash, and the path at the root of the file system
+        raise OpengatoError(f"task {task!r} has no name. Next: give it as 'family/name'.")
     return f"{folder}/{last}-v0"
 
 
 def dataset_path(data_dir: str | Path, task: str, name: str = "demonstrator") -> Path:
-    """Folder of a task's dataset."""
+    """Folder of a task's dataset. Raises OpengatoError where the task has no name."""
     return Path(data_dir) / dataset_id(task, name)
 
 
@@ -196,6 +202,7 @@ def _replace(new: Path, path: Path) -> None:
 
 
 def restore_interrupted(path: Path) -> None:
+    """Put a dataset back that a kill between `_replace`'s two renames has left aside."""
     if not path.exists() and _aside(path).is_dir():
         with contextlib.suppress(OSError):  # another process may be doing the same, or the disk is read-only
             _aside(path).rename(path)

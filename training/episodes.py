@@ -14,6 +14,7 @@ from gymnasium import spaces
 from opengato.agent.episode import Episode
 from opengato.envs.ahead import actions_ahead, cut, look_every
 from opengato.errors import OpengatoError
+from opengato.tasks.registry import actions_said
 
 from .checksum import ATTRIBUTE, checksum
 from .dataset_folder import MAIN_FILE, DatasetWriter, check_owner, dataset_path, read_metadata, restore_interrupted
@@ -57,9 +58,9 @@ class EpisodeStore:
         """The dataset of a task.
 
         Raises:
-            OpengatoError: it has not been collected; the message says how.
+            OpengatoError: it has not been collected; the message says how. Or what follows an @ is illegal.
         """
-        task, at, ahead = task.partition("@")
+        ahead, task = actions_said(task), task.partition("@")[0]
         path = dataset_path(data_dir, task, name)
         restore_interrupted(path)
         if not path.is_dir():
@@ -68,7 +69,7 @@ class EpisodeStore:
                 f"no episodes of {task!r} at {str(path)!r}. Next: opengato collect tasks=[{task}]{where}"
             )
         check_owner(path, task, read_metadata(path))
-        return AheadStore(path, int(ahead)) if at else cls(path)
+        return AheadStore(path, ahead) if ahead > 1 else cls(path)
 
     @property
     def arrays(self) -> Path:

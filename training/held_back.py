@@ -16,9 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from opengato.agent.agent import Agent
+from opengato.agent.agent import Agent, load_weights
+from opengato.errors import OpengatoError
 from opengato.training.arrays import TaskArrays
 from opengato.training.gauge import Gauge
 from opengato.training.mixture import MixtureConfig
@@ -37,6 +38,9 @@ class HeldBack:
         mixture: how batches are drawn; pictures are not moved here.
         steps: of the whole run.
         out: folder for the best weights so far, from which a resumed run goes on.
+
+    Attributes:
+        losses: update → loss after it, of this run alone: what another left in `out` is not looked at.
     """
 
     def __init__(
@@ -44,17 +48,21 @@ class HeldBack:
     ) -> None:
         self.agent, self.steps, self.every, self.out = agent, steps, max(1, steps // MOMENTS), out
         self.gauge = Gauge(agent, tasks, mixture)
-        facts = out / FACTS
         self.losses: dict[int, float] = {}
-        if facts.is_file() and (out / WEIGHTS).is_file():
-            self.losses = {int(step): loss for step, loss in json.loads(facts.read_text()).items()}
 
     def watch(self, step: int) -> bool:
         """After `step` updates: measure if it is time to, and keep the weights if they are the best.
 
         Returns:
             Whether there is no point in going on: the start knew something, and the last `PATIENCE` moments are worse.
+
+        Raises:
+            OpengatoError: the run was resumed, and what it measured before is missing or damaged.
         """
+        if not step:
+            self.losses = {}
+        elif not self.losses:
+            self.losses = self._kept()
         if not (step % self.every or step in self.losses):
             self._measure(step)
         latest = [loss for moment, loss in sorted(self.losses.items()) if moment][-PATIENCE:]
@@ -64,8 +72,26 @@ class HeldBack:
         best = min(self.losses.values(), default=float("inf"))
         self.losses[step] = self.gauge.loss()
         if self.losses[step] < best:
-            save_file({name: value.contiguous() for name, value in self._weights().items()}, self.out / WEIGHTS)
-        (self.out / FACTS).write_text(json.dumps(self.losses))
+            part = self.out / f"{WEIGHTS}.part"
+            save_file({name: value.contiguous() for name, value in self._weights().items()}, part)
+            part.replace(self.out / WEIGHTS)
+        part = self.out / f"{FACTS}.part"
+        part.write_text(json.dumps(self.losses))
+        part.replace(self.out / FACTS)
+
+    def _kept(self) -> dict[int, float]:
+        """What this run measured before it was resumed."""
+        path = self.out / FACTS
+        try:
+            losses = {int(step): float(loss) for step, loss in json.loads(path.read_text()).items()}
+            if 0 not in losses:
+                raise ValueError("it lacks the start")
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            raise OpengatoError(
+                f"{str(path)!r} is missing or damaged ({error}), and the run can't tell its best moment without. "
+                "Next: restore it, or give another out=."
+            ) from None
+        return losses
 
     def choose(self) -> int:
         """Leave the agent as it is if its loss is below that of its start, or if it knew nothing then; else give it the
@@ -76,7 +102,7 @@ class HeldBack:
         """
         if not self._knew() or self.losses[max(self.losses)] < self.losses[0]:
             return self.steps
-        self.agent.model.load_state_dict(load_file(self.out / WEIGHTS))
+        load_weights(self.agent.model, self.out / WEIGHTS)
         return min(self.losses, key=lambda step: self.losses[step])
 
     def _knew(self) -> bool:

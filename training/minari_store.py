@@ -12,7 +12,7 @@ for a folder), and an episode without a final observation has its last one writt
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import h5py
@@ -103,7 +103,7 @@ def write_group(
 
     Raises:
         OpengatoError: the episode is empty or its parts differ in length.
-        ObservationError: an observation or action does not fit its space, or is NaN; names the entry.
+        ObservationError: an observation or action does not fit its space, or is not finite; names the entry.
     """
     steps = len(episode.actions)
     if steps == 0 or len(episode.observations) != steps or len(episode.rewards) != steps:
@@ -190,7 +190,7 @@ def stack(space: spaces.Space, values: Sequence[Any], path: str) -> np.ndarray:
     """Values of one array-like entry as one array [len(values), *shape] of the space's dtype.
 
     Raises:
-        ObservationError: a value has another shape, is NaN, or would change when cast.
+        ObservationError: a value has another shape, is not finite as float32, or would change when cast.
     """
     dtype = np.dtype(np.int64) if isinstance(space, spaces.Discrete) else np.dtype(space.dtype)
     shape = tuple(space.shape or ())
@@ -201,12 +201,24 @@ def stack(space: spaces.Space, values: Sequence[Any], path: str) -> np.ndarray:
     column = np.stack(arrays)
     if column.dtype.kind not in "biuf":
         raise ObservationError(f"{path}: expected numbers, got {column.dtype}.")
-    if column.dtype.kind == "f" and np.isnan(column).any():
-        raise ObservationError(f"{path}: NaN at step {int(np.argwhere(np.isnan(column))[0][0])}.")
+    if column.dtype.kind == "f":
+        _check_finite(column, path)
     cast = column.astype(dtype, copy=False)
     if dtype.kind in "biu" and cast.dtype != column.dtype and not np.array_equal(cast, column):
         raise ObservationError(f"{path}: values of {column.dtype} do not fit into {dtype}.")
     return cast
+
+
+def _check_finite(column: np.ndarray, path: str) -> None:
+    """Refuse what no agent can learn: its numbers are float32."""
+    with np.errstate(over="ignore"):
+        wrong = np.argwhere(~np.isfinite(column.astype(np.float32, copy=False)))
+    if len(wrong):
+        value = column[tuple(wrong[0])]
+        raise ObservationError(
+            f"{path}: {'NaN' if np.isnan(value) else value} at step {wrong[0][0]}; legal: finite float32 numbers. "
+            "Next: find where it comes from."
+        )
 
 
 # ---- reading ---------------------------------------------------------------------------------------------------------
@@ -220,10 +232,17 @@ def read_group(group: h5py.Group, observation_space: spaces.Space, action_space:
         observations=_read_column(group["observations"], observation_space, steps),
         actions=_read_column(group["actions"], action_space, steps),
         rewards=np.asarray(group["rewards"][:steps], np.float32),
-        success=bool(attributes["success"]) if "success" in attributes else None,
-        seed=int(attributes["seed"]) if "seed" in attributes else None,
-        info=json.loads(attributes.get("info", "{}")),
+        **read_attributes(attributes),
     )
+
+
+def read_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """`success`, `seed` and `info` of an episode by the attributes of its group."""
+    return {
+        "success": bool(attributes["success"]) if "success" in attributes else None,
+        "seed": int(attributes["seed"]) if "seed" in attributes else None,
+        "info": json.loads(attributes.get("info", "{}")),
+    }
 
 
 def _read_column(node: Any, space: spaces.Space, steps: int) -> list[Any]:

@@ -19,10 +19,13 @@ from opengato.agent.layout import Layout, pictures
 from opengato.agent.model import Batch
 from opengato.agent.pieces import Pieces
 from opengato.agent.prompt import MAX_INSTRUCTION, place, prompt_positions, tail
+from opengato.errors import OpengatoError
 from opengato.training.arrays import TaskArrays
 from opengato.training.noise import noisy
 from opengato.training.shifts import shifted
 from opengato.training.unshown import Unshown
+
+PATIENCE = 50  # draws that don't fit in a row, until a sequence is left empty
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,26 @@ class MixtureConfig:
     unshown: dict[str, int] = field(default_factory=dict)
     misread: float = 0.0
 
+    def check(self) -> None:
+        """Raises OpengatoError where a value is outside its legal range."""
+        shares = ("demonstration_prompts", "prompt_ends", "instruction_prompts", "hide_actions", "short_history")
+        legal = {
+            "rows": (self.rows >= 1, "1 or more"),
+            "pixels": (self.pixels >= 0, "0 (any number) or more"),
+            "segment_steps": (self.segment_steps is None or self.segment_steps >= 1, "1 or more, or null"),
+            **{name: (0 <= getattr(self, name) <= 1, "0 to 1") for name in (*shares, "misread")},
+            **{name: (min(getattr(self, name).values(), default=0) >= 0, "0 or more")
+               for name in ("shift", "noise", "unshown")},
+        }  # fmt: skip
+        refuse(self, legal, "mixture.")
+
+
+def refuse(config: Any, legal: Mapping[str, tuple[bool, str]], prefix: str = "") -> None:
+    """Raises OpengatoError for the first setting that is not fine: name → whether it is, and what would be."""
+    for name, (fine, values) in legal.items():
+        if not fine:
+            raise OpengatoError(f"{prefix}{name} is {getattr(config, name)}; legal: {values}.")
+
 
 def shares(tasks: Sequence[str], weights: Mapping[str, float]) -> np.ndarray:
     """Weight of each task, float [tasks]; see `Mixture`."""
@@ -89,15 +112,28 @@ class Mixture:
         weights: per task its share of positions, 1 by default. A pattern's share is divided among its tasks; of several
             that match a task, the last wins.
         seed: of everything.
+
+    Attributes:
+        too_long: per task how many of its timesteps fit into no window, and are never drawn; tasks without any lack.
+
+    Raises:
+        OpengatoError: illegal settings, weights that leave nothing to draw, or a task of which nothing fits.
     """
 
     def __init__(
         self, tasks: Sequence[TaskArrays], model: ModelConfig, config: MixtureConfig,
         weights: Mapping[str, float] | None = None, seed: int = 0,
     ) -> None:  # fmt: skip
+        config.check()
         self.tasks, self.model, self.config, self.seed = list(tasks), model, config, seed
         self.layouts = [Layout(task.spec, model) for task in self.tasks]
         share = shares([task.task for task in self.tasks], weights or {})
+        if share.min() < 0 or not 0 < share.sum() < np.inf:
+            raise OpengatoError(f"weights={dict(weights or {})}; legal: 0 or more each, and more than 0 of some task.")
+        self.too_long: dict[str, int] = {}
+        for task, layout, part in zip(self.tasks, self.layouts, share, strict=True):
+            if part:
+                self._fit(task, layout)
         # Tasks are drawn by segment but weighted by position, so a task with short segments is drawn more often.
         chance = share / np.asarray([self._typical(i) for i in range(len(self.tasks))])
         self.chance = chance / chance.sum()
@@ -120,13 +156,33 @@ class Mixture:
         self._step, self._horizon = np.zeros(shape, np.int64), np.full(shape, length)
         for row in range(self.rows):
             used = segment = misses = 0
-            while used < length and misses < 3:
+            while used < length and misses < (3 if used else PATIENCE):
                 taken = self._segment_into(pieces, rng, row, used, segment)
                 used, segment, misses = used + taken, segment + bool(taken), misses + (not taken)
         arrays = (self._position, self._segment, self._step, self._horizon)
         laid = pieces.done(spare=self.rows * length)
+        if not laid.all_targets:
+            raise OpengatoError(
+                f"nothing of batch {step} fits into the model's window of {length} positions. "
+                "Next: a larger window, or fewer prompts (mixture.demonstration_prompts, mixture.instruction_prompts)."
+            )
         made = Batch(laid, *(torch.from_numpy(array) for array in arrays))
         return replace(made, read=read_positions(laid, self.rows, length))
+
+    def _fit(self, task: TaskArrays, layout: Layout) -> None:
+        """Note timesteps that fit into no window. Raises OpengatoError where none fits, alone or behind the task in
+        words."""
+        window, words = self.model.window, min(len(task.instruction), MAX_INSTRUCTION)
+        behind = f" behind the {words} of its instruction" if self.config.instruction_prompts and words else ""
+        sizes = np.asarray([layout.step_positions]) if layout.step_positions else layout.sizes(task.steps[:])
+        least = int(sizes.min())
+        if least + (words if behind else 0) > window:
+            raise OpengatoError(
+                f"a timestep of {task.task!r} takes {least} positions or more{behind}, and the model's window has "
+                f"{window}. Next: a larger window (shape={{window: …}} where an agent is new), or leave the task out."
+            )
+        if found := int((sizes > window).sum()):
+            self.too_long[task.task] = found
 
     def _segment_into(self, pieces: Pieces, rng: np.random.Generator, row: int, used: int, segment: int) -> int:
         """Draw one segment and lay it out behind what is in the row; returns its positions, 0 if nothing fits."""

@@ -37,9 +37,12 @@ class Selection:
         self._running: set[int] = set()
         self._next = seed
         self._hopes = 0  # good records, counted or not
-        # Records that count: up to the first seed without one, or up to the last that is needed.
+        self._refused = 0
+        # Records that count: up to the first seed without one, or up to the last that is needed. An episode that its
+        # demonstrator refused doesn't: a person may try as often as they like.
         self._settled: dict[int, dict[str, Any]] = {}
         self._kept: list[int] = []
+        self.end_seed = seed  # the first that was not needed
 
     def next_seed(self) -> int | None:
         """The seed to run next, None where it depends on those under way."""
@@ -48,30 +51,32 @@ class Selection:
         # A seed that an earlier run left out comes first: without it nothing after it counts.
         is_gap = bool(self.records) and self._next < max(self.records)
         enough = self._hopes + len(self._running) >= self.goal and not is_gap
-        if enough or self._next >= self.seed + self.limit:
+        if enough or self._next >= self.seed + self.limit + self._refused:
             return None
         self._running.add(self._next)
         return self._next
 
     def add(self, seed: int, record: dict[str, Any]) -> None:
-        """Take in the result of a seed: a record of the episode, or `{failed: why}`."""
+        """Take in the result of a seed: a record of the episode, `{failed: why}`, or `{refused: why}`."""
         self._running.discard(seed)
         self.records[seed] = record
+        self._refused += "refused" in record
         self._hopes += self.good(record)
         before = self.thresholds
         self._find_thresholds()
         if self.thresholds is not before:
             self._hopes = sum(self.good(record) for record in self.records.values())
-            self._settled, self._kept = {}, []
+            self._settled, self._kept, self.end_seed = {}, [], self.seed
         self._settle()
 
     def _settle(self) -> None:
-        seed = self.end_seed
-        while seed in self.records and len(self._kept) < self.goal and seed < self.seed + self.limit:
-            self._settled[seed] = self.records[seed]
-            if self.good(self.records[seed]):
-                self._kept.append(seed)
-            seed += 1
+        while self.end_seed in self.records and not self.done:
+            record = self.records[self.end_seed]
+            if "refused" not in record:
+                self._settled[self.end_seed] = record
+            if self.good(record):
+                self._kept.append(self.end_seed)
+            self.end_seed += 1
 
     def _find_thresholds(self) -> None:
         if self.thresholds is not None or self.keep == 0:
@@ -79,7 +84,7 @@ class Selection:
         first = range(self.seed, self.seed + min(self.goal, REFERENCE_EPISODES))
         if not all(seed in self.records for seed in first):
             return
-        ran = [self.records[seed] for seed in first if "failed" not in self.records[seed]]
+        ran = [self.records[seed] for seed in first if "return" in self.records[seed]]
         if not ran or (self.by_success and all(record["success"] is not None for record in ran)):
             return
         self.thresholds = []
@@ -90,7 +95,7 @@ class Selection:
 
     def good(self, record: dict[str, Any]) -> bool:
         """Whether an episode is kept, as far as is known by now."""
-        if "failed" in record:
+        if "return" not in record:
             return False
         if record["success"] or (self.by_success and record["success"] is not None):
             return bool(record["success"])
@@ -107,7 +112,7 @@ class Selection:
 
     @property
     def attempted(self) -> int:
-        """Number of episodes that were run."""
+        """Number of episodes that were run and not refused."""
         return len(self._settled)
 
     @property
@@ -119,11 +124,6 @@ class Selection:
     def succeeded(self) -> int:
         """Number of successes."""
         return sum(bool(record.get("success")) for record in self._settled.values())
-
-    @property
-    def end_seed(self) -> int:
-        """The first seed that was not needed."""
-        return self.seed + len(self._settled)
 
     @property
     def done(self) -> bool:

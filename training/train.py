@@ -22,6 +22,7 @@ from opengato.training.episodes import EpisodeStore
 from opengato.training.mixture import pattern_of
 from opengato.training.trainer import Trainer, TrainerConfig, native_bf16
 
+SIZES = ("blocks", "heads", "width", "feedforward", "head_dim", "window")  # what the name of a model stands for
 DROWNED = 30.0  # standard deviations from where on a bin is wider than one of them
 # What an agent's card says of that agent alone, so that one trained from it doesn't bear its name, story and scores.
 OF_ITS_PARENT = (
@@ -43,7 +44,8 @@ class TrainConfig(TrainerConfig):
             what is learnt from was disturbed, a prompt may still be as clean as the one that an agent will get.
         out: folder of the run; the agent ends up in `out/agent`.
         model: preset; `shape` changes single fields of it.
-        init: an agent to start from instead of random weights.
+        init: an agent to start from instead of random weights. It brings its shape and vocabulary along: what `shape`,
+            `vocabulary` and another `model` than the default say must fit those.
         init_share: how much of `init`'s weights is in the agent at the end, which is the average of both (`average`).
         lift: how much more a task gets of its pattern's share where `init` has a low score (`by_score.py`).
         vocabulary: path of a vocabulary; the shipped one by default.
@@ -89,8 +91,10 @@ def train(config: TrainConfig, cards: Sequence[Card]) -> Path:
         The agent's folder.
 
     Raises:
-        OpengatoError: every task is held out, demonstrations are missing, or `init_share` has nothing to share.
+        OpengatoError: every task is held out, demonstrations are missing, a setting is illegal or does not fit `init`,
+            or `init_share` has nothing to share.
     """
+    config.check()
     if not 0 <= config.init_share < 1:
         raise OpengatoError(f"init_share is {config.init_share}; legal: 0 (all that was learnt) to below 1.")
     if config.init_share and not config.init:
@@ -136,7 +140,7 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
     if config.init_share:
         agent.card["init_share"] = config.init_share
     agent.card.update(
-        tasks=[task.task for task in tasks], steps=config.steps, seed=config.seed,
+        tasks=[task.task for task in tasks], steps=trainer.step, seed=config.seed,
         hours=round(trainer.seconds / 3600, 3), episodes={task.task: len(task) for task in tasks},
         parameters=agent.model.num_parameters, torch=torch.__version__,
     )  # fmt: skip
@@ -144,13 +148,25 @@ def _train(config: TrainConfig, cards: Sequence[Card]) -> Path:
 
 
 def _start(config: TrainConfig) -> Agent:
-    if config.init:
-        return Agent.load(config.init)
-    shape: ModelConfig = preset(config.model)
     unknown = sorted(set(config.shape) - set(ModelConfig.__dataclass_fields__))
     if unknown:
         raise OpengatoError(f"shape has unknown fields {unknown}; known: {sorted(ModelConfig.__dataclass_fields__)}.")
-    return Agent.new(replace(shape, **config.shape), Vocabulary.load(config.vocabulary), config.seed)
+    shape = replace(preset(config.model), **config.shape)
+    vocabulary = Vocabulary.load(config.vocabulary)
+    if not config.init:
+        return Agent.new(shape, vocabulary, config.seed)
+    agent = Agent.load(config.init)
+    for name in sorted({*config.shape, *(SIZES if config.model != TrainConfig.model else ())}):
+        if (own := getattr(agent.model.config, name)) != getattr(shape, name):
+            raise OpengatoError(
+                f"init={config.init} has {name}={own}, and model and shape say {getattr(shape, name)}. "
+                "Next: leave model and shape out, for an agent keeps its shape; or leave init out."
+            )
+    if config.vocabulary and vocabulary.digest != agent.vocabulary.digest:
+        raise OpengatoError(
+            f"init={config.init} has another vocabulary than {config.vocabulary!r}. Next: leave one of them out."
+        )
+    return agent
 
 
 @torch.no_grad()
@@ -220,3 +236,5 @@ def announce(agent: Agent, tasks: Sequence[TaskArrays], trainer: Trainer, resume
         + (f"; resumed at step {trainer.step}" if resumed else ""),
         flush=True,
     )
+    for task, number in trainer.mixture.too_long.items():
+        print(f"{task}: {number} timesteps are longer than the model's window, and never drawn", flush=True)

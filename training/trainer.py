@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,7 +22,7 @@ from opengato.training import checkpoint, distributed
 from opengato.training.allocator import keep_memory
 from opengato.training.arrays import TaskArrays
 from opengato.training.metrics import MetricsLog
-from opengato.training.mixture import Mixture, MixtureConfig
+from opengato.training.mixture import Mixture, MixtureConfig, refuse
 from opengato.training.parcel import Parcel
 
 
@@ -68,6 +69,22 @@ class TrainerConfig:
     shard: bool = False
     seed: int = 0
 
+    def check(self) -> None:
+        """Raises OpengatoError where a value is outside its legal range."""
+        legal = {
+            "steps": (self.steps >= 1, "1 or more"),
+            "accumulate": (self.accumulate >= 1, "1 or more"),
+            "seed": (0 <= self.seed < 2**31, f"0 to {2**31 - 1}"),
+            "learning_rate": (self.learning_rate > 0, "more than 0"),
+            "clip": (self.clip > 0, "more than 0"),
+            "final_rate": (0 <= self.final_rate <= 1, "0 to 1"),
+            **{name: (0 <= getattr(self, name) < 1, "0 to below 1") for name in ("beta1", "beta2")},
+            **{name: (getattr(self, name) >= 0, "0 or more")
+               for name in ("warmup", "weight_decay", "checkpoint_minutes", "log_seconds", "workers")},
+        }  # fmt: skip
+        refuse(self, legal)
+        self.mixture.check()
+
 
 class Trainer:
     """Fits an agent to demonstrations.
@@ -78,16 +95,19 @@ class Trainer:
         config: how.
         out: folder of the run, for checkpoints and metrics; None keeps nothing.
         identity: what makes this run another run than one that `out` may hold; JSON values.
+
+    Attributes:
+        whole: whether weights and optimiser are those after `step` updates, and worth keeping.
+
+    Raises:
+        OpengatoError: illegal settings, or demonstrations that can't be drawn (`Mixture`).
     """
 
     def __init__(
         self, agent: Agent, tasks: Sequence[TaskArrays], config: TrainerConfig, out: Path | None = None,
         identity: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        if config.steps < 1:
-            raise OpengatoError(f"steps is {config.steps}; legal: 1 or more.")
-        if config.accumulate < 1:
-            raise OpengatoError(f"accumulate is {config.accumulate}; legal: 1 or more.")
+        config.check()
         self.agent, self.config, self.out = agent, config, out
         self.identity = {**(identity or {}), "tasks": [task.task for task in tasks], "seed": config.seed}
         self.rank, self.world = distributed.place()
@@ -109,10 +129,15 @@ class Trainer:
             self._saves = sharding.Checkpoints(out) if out else None
         self.optimizer = _optimizer(agent.model, config)
         self.step, self.seconds = 0, 0.0  # seconds: of this run, over all its resumptions
+        self.whole = True
         self.bf16 = config.precision == "bf16" or (config.precision == "auto" and native_bf16(self.device))
 
     def resume(self) -> bool:
-        """Go on from the newest whole checkpoint of the run, if there is one."""
+        """Go on from the newest whole checkpoint of the run, if there is one, with the statistics that it has.
+
+        Raises:
+            OpengatoError: `out` holds another run, one on other demonstrations, or a damaged checkpoint.
+        """
         found = checkpoint.checkpoints(self.out) if self.out else []
         if not found:
             return False
@@ -124,6 +149,7 @@ class Trainer:
         else:
             load_weights(self.agent.model, found[-1] / "model.safetensors")
             state = checkpoint.load_state(found[-1], self.optimizer)
+        self._go_on_with(state)
         self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
         return True
 
@@ -161,7 +187,7 @@ class Trainer:
                     self.save()
                     saved = time.monotonic()
         finally:  # Ctrl-C, too, keeps what was learnt; but shares can only be saved where all processes are
-            if self.out and losses and (self.step == last or not self.sharded):
+            if self.out and losses and self.whole and (self.step == last or not self.sharded):
                 self.save()
                 if self._saves:
                     self._saves.finish()
@@ -197,14 +223,17 @@ class Trainer:
             parts.append((losses.detach()[counts], tasks[counts]))
         whole = distributed.total(whole, self.device)
         if not math.isfinite(whole):
+            self.whole = False  # a run that goes on from here would end here again
             raise OpengatoError(
                 f"the loss is {whole} at step {self.step}. Next: a lower learning_rate, or precision=fp32."
             )
         if not self.sharded:
             distributed.add_gradients(self.agent.model)
         torch.nn.utils.clip_grad_norm_(self.agent.model.parameters(), self.config.clip)
+        self.whole = False  # an update that Ctrl-C breaks off belongs to no step
         self.optimizer.step()
         self.step += 1
+        self.whole = True
         found, of = (torch.cat(column) for column in zip(*parts, strict=True))
         return whole, (found, of)
 
@@ -224,12 +253,33 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "identity": self.identity,
+            "demonstrations": self._demonstrations(),
+            "statistics": {sign: [row.tolist() for row in rows] for sign, rows in self.agent.statistics.items()},
             "config": json.loads(json.dumps(asdict(self.config))),
         }
         if self._saves:
             self._saves.save(self.agent.model, self.optimizer, state)
         elif not self.rank:
             checkpoint.save(self.out, self.agent, self.optimizer, state)
+
+    def _go_on_with(self, state: dict[str, Any]) -> None:
+        """Take the statistics that the weights were fitted to. Raises OpengatoError where demonstrations changed."""
+        now = self._demonstrations()
+        for task, before in state.get("demonstrations", now).items():
+            if before != now[task]:
+                raise OpengatoError(
+                    f"{str(self.out)!r} holds a run on other demonstrations: {task} had {before[0]} episodes of "
+                    f"{before[1]} timesteps, now {now[task][0]} of {now[task][1]}. "
+                    "Next: give another out=, or delete that folder."
+                )
+        for sign, rows in state.get("statistics", {}).items():
+            self.agent.statistics[sign] = (np.asarray(rows[0], np.float32), np.asarray(rows[1], np.float32))
+        for each in self.mixture.tasks:
+            each.codec = self.agent.codec(each.spec)
+
+    def _demonstrations(self) -> dict[str, list[int]]:
+        """Per task episodes and timesteps."""
+        return {task.task: [len(task), int(task.starts[-1])] for task in self.mixture.tasks}
 
     def trained(self) -> Agent:
         """The agent, whole in the first process even where its weights are shared out."""

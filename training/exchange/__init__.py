@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
+from opengato.training.dataset_folder import dataset_path, restore_interrupted
 from opengato.training.episodes import EpisodeStore, write_episodes
 
 Format = Literal["minari", "lerobot"]
@@ -27,12 +28,14 @@ class ImportConfig:
             it.
         format: "minari" (a local dataset of Minari, HDF5 or Arrow) or "lerobot" (version 3).
         data_dir: folder of all datasets.
+        overwrite: replace the dataset that the task has already.
     """
 
     path: str
     task: str
     format: Format
     data_dir: str = "data"
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class ExportConfig:
     """Giving a dataset away.
 
     Args:
-        task: whose demonstrations.
+        task: whose demonstrations; with one action a step.
         out: folder that must not exist yet.
         format: "minari" or "lerobot" (version 3, pictures kept without loss).
         data_dir: folder of all datasets.
@@ -60,8 +63,16 @@ def import_(config: ImportConfig) -> Path:
     """Write the episodes of another's dataset into the store. Returns the dataset's folder.
 
     Raises:
-        OpengatoError: no such dataset, a version or a feature that cannot be read, or a damaged one.
+        OpengatoError: no such dataset, a version or a feature that cannot be read, or a damaged one; a task that has a
+            dataset already.
     """
+    registry.check_id(config.task)
+    taken = dataset_path(config.data_dir, config.task)
+    restore_interrupted(taken)
+    if taken.exists() and not config.overwrite:
+        raise OpengatoError(
+            f"{str(taken)!r} holds a dataset already. Next: overwrite=true replaces it; or another task=… or data_dir."
+        )
     folder = Path(config.path).expanduser()
     if not folder.is_dir():
         raise OpengatoError(f"{config.path!r} is no folder. Next: give the folder of a {config.format} dataset.")
@@ -84,6 +95,11 @@ def export(config: ExportConfig) -> Path:
     Raises:
         OpengatoError: nothing was collected, `out` exists, or the format cannot hold an entry.
     """
+    if "@" in config.task:
+        raise OpengatoError(
+            f"{config.task!r} asks for several actions a step; what was collected, and is exported, are single steps. "
+            f"Next: task={config.task.partition('@')[0]}"
+        )
     registry.load_plugins(config.plugins)
     store = EpisodeStore.open(config.data_dir, config.task)
     out = Path(config.out).expanduser()

@@ -8,7 +8,8 @@
     videos/KEY/chunk-000/file-000.mp4    read here, never written: pictures go into the rows, without loss
 
 Spaces that LeRobot has no words for (nested keys, bounds, numbers of classes) are kept in `info.json` under `opengato`,
-so that what was written here comes back as it was, but for what was seen after the last action.
+and what else is known of an episode (seed, success, info) in a column of that name in `meta/episodes`, so that what was
+written here comes back as it was, but for what was seen after the last action.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ FILES_A_CHUNK = 1000
 DATA = "data/chunk-{chunk_index:03d}/file-{file_index:03d}.parquet"
 VIDEO = "videos/{video_key}/chunk-{chunk_index:03d}/file-{file_index:03d}.mp4"
 EPISODES = "meta/episodes/chunk-000/file-000.parquet"
+OURS = "opengato"  # where our own facts stand
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # of PNG, by number of channels
 
 

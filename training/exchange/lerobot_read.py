@@ -16,11 +16,12 @@ from opengato.agent.spec import Feature, Spec, build
 from opengato.errors import OpengatoError
 from opengato.training.episodes import Recording
 from opengato.training.exchange.found import Found
-from opengato.training.exchange.lerobot import DATA, MODES, VIDEO, arrow, feature_name
+from opengato.training.exchange.lerobot import DATA, MODES, OURS, VIDEO, arrow, feature_name
 from opengato.training.exchange.video import Frames
 from opengato.training.minari_store import load_space
 
 Columns = dict[str, list[Any]]
+Names = dict[tuple[str, str], str]  # of LeRobot's features, by part ("observation", "action") and path in our spaces
 
 
 def read_lerobot(folder: Path) -> Found:
@@ -36,12 +37,13 @@ def read_lerobot(folder: Path) -> Found:
         raise OpengatoError(
             f"{str(folder)!r} is of version {version}; legal: v3.0. Next: convert it with LeRobot's own script."
         )
-    ours = info.get("opengato")
+    ours = info.get(OURS)
     if ours:
         observation, action = load_space(ours["observation_space"]), load_space(ours["action_space"])
+        names = _our_names(Spec(observation, action))
     else:
         stats_file = folder / "meta/stats.json"
-        observation, action = _spaces(info["features"], _json(stats_file) if stats_file.is_file() else {})
+        observation, action, names = _spaces(info["features"], _json(stats_file) if stats_file.is_file() else {})
     try:
         tasks = parquet.read_table(folder / "meta/tasks.parquet").to_pydict()
         files = sorted((folder / "meta/episodes").rglob("*.parquet"))
@@ -50,7 +52,7 @@ def read_lerobot(folder: Path) -> Found:
         raise OpengatoError(f"{str(folder)!r} is damaged ({error}).") from error
     words = [text for name, column in tasks.items() if name != "task_index" for text in column]
     facts = {"rate_hz": (ours or {}).get("rate_hz", info.get("fps")), "instructions": words}
-    reader = _Reader(folder, info, observation, action, bool(ours))
+    reader = _Reader(folder, info, observation, action, names)
     return Found(observation, action, reader.episodes(places.to_pylist()), facts)
 
 
@@ -63,18 +65,41 @@ def _json(path: Path) -> dict[str, Any]:
         ) from error
 
 
-def _spaces(features: dict[str, Any], statistics: dict[str, Any]) -> tuple[spaces.Space, spaces.Space]:
-    """Spaces of a robot's dataset: actions are bounded by what was recorded, since nothing else bounds them."""
-    seen: list[tuple[str, spaces.Space]] = []
-    done: list[tuple[str, spaces.Space]] = []
+def _our_names(spec: Spec) -> Names:
+    parts = (("observation", spec.observation), ("action", spec.action))
+    return {(part, f.path): feature_name(part, f, among) for part, among in parts for f in among}
+
+
+def _spaces(features: dict[str, Any], statistics: dict[str, Any]) -> tuple[spaces.Space, spaces.Space, Names]:
+    """Spaces of a robot's dataset, and which feature is which entry of them. Actions are bounded by what was recorded,
+    since nothing else bounds them."""
+    seen: dict[str, spaces.Space] = {}
+    done: dict[str, spaces.Space] = {}
+    names: Names = {}
     for name, feature in features.items():
-        if name.startswith("observation."):
-            seen.append((_key(name, "observation."), _space(name, feature, {})))
-        elif name == "action" or name.startswith("action."):
-            done.append((_key(name, "action."), _space(name, feature, statistics.get(name, {}))))
+        part = name.partition(".")[0]
+        if part not in ("observation", "action") or name == "observation":
+            continue
+        key = _key(name, f"{part}.")
+        if (part, key) in names:
+            raise OpengatoError(
+                f"features {names[part, key]!r} and {name!r} would both be the entry {key!r}. Next: rename one of them."
+            )
+        names[part, key] = name
+        (seen if part == "observation" else done)[key] = _space(
+            name, feature, statistics.get(name, {}) if part == "action" else {}
+        )
     if not seen or not done:
         raise OpengatoError("the dataset has no 'observation.…' or no 'action' among its features.")
-    return spaces.Dict(seen), done[0][1] if [key for key, _ in done] == ["action"] else spaces.Dict(done)
+    if list(done) == ["action"]:
+        names["action", ""] = names["action", "action"]
+        return _ordered(seen), done["action"], names
+    return _ordered(seen), _ordered(done), names
+
+
+def _ordered(parts: dict[str, spaces.Space]) -> spaces.Dict:
+    """A Dict in the order of the features; Gymnasium would sort a plain dict's keys."""
+    return spaces.Dict(list(parts.items()))
 
 
 def _key(name: str, prefix: str) -> str:
@@ -105,23 +130,12 @@ class _Reader:
     """Reads episodes in their order; keeps the last data file and the open videos."""
 
     def __init__(
-        self, folder: Path, info: dict[str, Any], observation: spaces.Space, action: spaces.Space, ours: bool
+        self, folder: Path, info: dict[str, Any], observation: spaces.Space, action: spaces.Space, names: Names
     ) -> None:
-        self.folder, self.info = folder, info
+        self.folder, self.info, self.names = folder, info, names
         self.observation, self.action, self.spec = observation, action, Spec(observation, action)
-        self.names = {}
-        for part, features in (("observation", self.spec.observation), ("action", self.spec.action)):
-            for feature in features:
-                name = feature_name(part, feature, features) if ours else self._theirs(part, feature)
-                self.names[part, feature.path] = name
         self._data: tuple[Path, Any] | None = None
         self._frames: dict[str, Frames] = {}
-
-    def _theirs(self, part: str, feature: Feature) -> str:
-        for name in self.info["features"]:
-            if name == part or (name.startswith(f"{part}.") and _key(name, f"{part}.") == feature.path):
-                return str(name)
-        raise OpengatoError(f"feature {feature.path!r} of the {part} is missing.")
 
     def episodes(self, places: list[dict[str, Any]]) -> Iterator[Recording]:
         """All of them, by number."""
@@ -136,12 +150,13 @@ class _Reader:
             raise OpengatoError(f"episode {number} of {str(self.folder)!r} has {rows} rows; its entry says {length}.")
         seen = self._values("observation", self.observation, columns, place, length)
         done = self._values("action", self.action, columns, place, length)
-        success = bool(np.any(columns["next.success"])) if "next.success" in columns else None
         rewards = np.asarray(columns.get("next.reward", [0.0] * length), np.float32).reshape(length)
+        if place.get(OURS):
+            return Recording(seen, done, rewards, **json.loads(place[OURS]))
+        success = bool(np.any(columns["next.success"])) if "next.success" in columns else None
         words = place.get("tasks") or []
-        return Recording(
-            seen, done, rewards, success, None, {"instruction": words[0] if words else "", "terminated": bool(success)}
-        )
+        info = {"instruction": words[0] if words else "", "terminated": bool(success)}
+        return Recording(seen, done, rewards, success, None, info)
 
     def _rows(self, place: dict[str, Any], number: int) -> Columns:
         """The columns of an episode's timesteps."""

@@ -20,6 +20,7 @@ from opengato.training.exchange.lerobot import (
     FILE_BYTES,
     FILES_A_CHUNK,
     MODES,
+    OURS,
     VERSION,
     arrow,
     feature_name,
@@ -40,6 +41,7 @@ def write_lerobot(store: EpisodeStore, folder: Path, instruction: str, rate_hz: 
     for name, feature in features:
         if feature.kind == "image" and feature.shape[2] not in MODES:
             raise OpengatoError(f"{name} has {feature.shape[2]} channels; LeRobot keeps 1 to 4 of them.")
+    judged = all(row["success"] is not None for row in store.summaries())
     statistics, at, files, size = Statistics(), 0, 0, 0
     rows: list[Any] = []
     places: dict[str, list[Any]] = defaultdict(list)
@@ -53,7 +55,7 @@ def write_lerobot(store: EpisodeStore, folder: Path, instruction: str, rate_hz: 
 
     for number in range(len(store)):
         episode = store[number]
-        table = _table(pa, episode, number, at, rate_hz, features, statistics)
+        table = _table(pa, episode, number, at, rate_hz, features, judged, statistics)
         if rows and size + table.nbytes > FILE_BYTES:
             flush()
         rows.append(table)
@@ -67,6 +69,8 @@ def write_lerobot(store: EpisodeStore, folder: Path, instruction: str, rate_hz: 
         places["dataset_to_index"].append(at + len(episode))
         places["meta/episodes/chunk_index"].append(0)
         places["meta/episodes/file_index"].append(0)
+        known = {"seed": episode.seed, "success": episode.success, "info": episode.info}
+        places[OURS].append(json.dumps(known, ensure_ascii=False))
         at += len(episode)
     flush()
     (folder / EPISODES).parent.mkdir(parents=True)
@@ -75,10 +79,10 @@ def write_lerobot(store: EpisodeStore, folder: Path, instruction: str, rate_hz: 
     info = {
         "codebase_version": VERSION, "robot_type": None, "total_episodes": len(store), "total_frames": at,
         "total_tasks": 1, "chunks_size": FILES_A_CHUNK, "data_files_size_in_mb": FILE_BYTES >> 20,
-        "video_files_size_in_mb": 200, "fps": round(rate_hz) if rate_hz >= 1 else rate_hz,
+        "video_files_size_in_mb": 200, "fps": int(rate_hz) if float(rate_hz).is_integer() else rate_hz,
         "splits": {"train": f"0:{len(store)}"}, "data_path": DATA, "video_path": None,
-        "features": _described(features),
-        "opengato": {
+        "features": _described(features, judged),
+        OURS: {
             "observation_space": dump_space(store.observation_space), "action_space": dump_space(store.action_space),
             "rate_hz": rate_hz, "task": store.metadata.get("task"),
         },
@@ -87,7 +91,7 @@ def write_lerobot(store: EpisodeStore, folder: Path, instruction: str, rate_hz: 
     (folder / "meta/stats.json").write_text(json.dumps(statistics.done(), indent=4), encoding="utf-8")
 
 
-def _described(features: list[tuple[str, Feature]]) -> dict[str, Any]:
+def _described(features: list[tuple[str, Feature]], judged: bool) -> dict[str, Any]:
     """The features as `info.json` has them."""
     found: dict[str, Any] = {}
     for name, feature in features:
@@ -97,16 +101,17 @@ def _described(features: list[tuple[str, Feature]]) -> dict[str, Any]:
             found[name] = {"dtype": "string", "shape": (1,), "names": None}
         else:
             found[name] = {"dtype": feature.dtype, "shape": (feature.size,), "names": list(feature.names) or None}
-    scalars = {"next.reward": "float32", "next.done": "bool", "next.success": "bool", "timestamp": "float32"}
+    scalars = {"next.reward": "float32", "next.done": "bool", "timestamp": "float32"}
+    scalars |= {"next.success": "bool"} if judged else {}
     scalars |= dict.fromkeys(("frame_index", "episode_index", "index", "task_index"), "int64")
     return found | {name: {"dtype": kind, "shape": (1,), "names": None} for name, kind in scalars.items()}
 
 
 def _table(
     pa: Any, episode: Any, number: int, at: int, rate_hz: float, features: list[tuple[str, Feature]],
-    statistics: Statistics,
+    judged: bool, statistics: Statistics,
 ) -> Any:  # fmt: skip
-    """An episode's rows."""
+    """An episode's rows; whether it was a success stands there only if it is known of every episode (`judged`)."""
     length = len(episode)
     frame = np.arange(length)
     columns: dict[str, Any] = {}
@@ -128,7 +133,8 @@ def _table(
     done = frame == length - 1
     columns["next.reward"] = pa.array(np.asarray(episode.rewards, np.float32))
     columns["next.done"] = pa.array(done)
-    columns["next.success"] = pa.array(done & bool(episode.success))
+    if judged:
+        columns["next.success"] = pa.array(done & bool(episode.success))
     columns["timestamp"] = pa.array((frame / rate_hz).astype(np.float32))
     for name, values in (("frame_index", frame), ("episode_index", np.full(length, number)), ("index", at + frame)):
         columns[name] = pa.array(values.astype(np.int64))

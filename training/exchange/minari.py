@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from gymnasium import spaces
 from opengato.errors import OpengatoError
 from opengato.training.episodes import Recording
 from opengato.training.exchange.found import Found
-from opengato.training.minari_store import unquote_key
+from opengato.training.minari_store import read_attributes, unquote_key
 
 
 def read_minari(folder: Path) -> Found:
@@ -42,10 +43,11 @@ def _unquoted(space: spaces.Space) -> spaces.Space:
 
 
 def _episodes(dataset: Any, observation: spaces.Space, action: spaces.Space) -> Iterator[Recording]:
+    ours = "opengato" in dataset.storage.metadata
     for episode in dataset.iterate_episodes():
         steps = len(episode.rewards)
         seen = _rows(episode.observations, observation, steps + 1)
-        yield Recording(
+        found = Recording(
             observations=seen[:steps],
             actions=_rows(episode.actions, action, steps),
             rewards=np.asarray(episode.rewards, np.float32),
@@ -54,6 +56,11 @@ def _episodes(dataset: Any, observation: spaces.Space, action: spaces.Space) -> 
             info={"terminated": bool(np.any(episode.terminations)), "truncated": bool(np.any(episode.truncations))},
             final_observation=seen[-1],
         )
+        if ours:  # attributes say what Minari's layout has no place for (`minari_store.write_group`)
+            (attributes,) = dataset.storage.get_episode_metadata([episode.id])
+            final = found.final_observation if attributes["has_final_observation"] else None
+            found = replace(found, final_observation=final, **read_attributes(attributes))
+        yield found
 
 
 def _success(infos: Any) -> bool | None:
