@@ -6,7 +6,6 @@ round after round, and what disturbs one disturbs the other.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -24,7 +23,7 @@ from opengato.agent.model import Batch
 from opengato.benchmarks import ours, rollouts
 from opengato.benchmarks.plain import SEPARATOR, Plain, PlainActor
 from opengato.errors import OpengatoError
-from opengato.evaluation.provenance import commit, machine, versions
+from opengato.evaluation.provenance import commit, machine, versions, write_json
 from opengato.training.trainer import Trainer, native_bf16
 
 PLAIN_ROWS = 4
@@ -63,6 +62,10 @@ def bench(config: BenchConfig) -> dict[str, Any]:
     """Measure. Returns ratios, medians, and where they come from; see `docs/performance.md`."""
     if config.episode and config.episode < 1000 + 2 * LATE:
         raise OpengatoError(f"episode is {config.episode}; legal: 0, or {1000 + 2 * LATE} and more.")
+    if not config.threads or min(config.threads) < 1:
+        raise OpengatoError(
+            f"threads is {list(config.threads)}; legal: one or more numbers from 1 on. Next: threads=[1]"
+        )
     if config.actions <= EARLY:
         raise OpengatoError(f"actions is {config.actions}; legal: {EARLY + 1} and more.")
     device = pick_device(config.device)
@@ -93,10 +96,8 @@ def bench(config: BenchConfig) -> dict[str, Any]:
         "commit": commit(), "machine": machine(), "versions": versions(),
     }  # fmt: skip
     if config.out:
-        out = Path(config.out)
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        out.with_suffix(".md").write_text(table(found), encoding="utf-8")
+        write_json(Path(f"{config.out}.json"), found)
+        Path(f"{config.out}.md").write_text(table(found), encoding="utf-8")
     return found
 
 

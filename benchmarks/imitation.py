@@ -205,9 +205,9 @@ def _played(config: ImitationConfig, card: Card, policy: Any) -> list[float]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    low, high = row["interval"]
+    interval = "[{:.0f}, {:.0f}]".format(*row["interval"]) if row["interval"] else "(one rollout has no interval)"
     each = ", ".join(f"{value:.0f}" for value in row["seeds"])
-    return f"{row['task']:28} {row['side']:8} {row['score']:5.1f} [{low:.0f}, {high:.0f}]  seeds {each}  n={row['n']}"
+    return f"{row['task']:28} {row['side']:8} {row['score']:5.1f} {interval}  seeds {each}  n={row['n']}"
 
 
 def run(config: ImitationConfig, as_json: bool) -> Any:

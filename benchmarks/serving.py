@@ -8,7 +8,6 @@ might see, at their own rates.
 
 from __future__ import annotations
 
-import json
 import select
 import subprocess
 import sys
@@ -22,7 +21,7 @@ import numpy as np
 
 from opengato.agent.shipped import DEFAULT
 from opengato.errors import OpengatoError
-from opengato.evaluation.provenance import commit, machine, versions
+from opengato.evaluation.provenance import commit, machine, versions, write_json
 from opengato.tasks import registry
 
 START_S = 120.0
@@ -89,7 +88,17 @@ def serving(config: ServingConfig) -> dict[str, Any]:
     Returns:
         Per task its `rate_hz`, the one `reached`, round trips `mean_ms, p50_ms, p99_ms, max_ms`; over all robots
         `slowest_mean_over_mean` and `longest_over_mean`; the server's memory after the first tenth and at the end, MiB.
+
+    Raises:
+        OpengatoError: an unknown task, or fewer robots than tasks; before the server starts.
     """
+    if not 1 <= len(config.tasks) <= config.robots:
+        raise OpengatoError(
+            f"robots is {config.robots} for {len(config.tasks)} tasks; legal: one or more for each. "
+            f"Next: robots={max(1, len(config.tasks))}, or other tasks"
+        )
+    for task in config.tasks:
+        registry.get(task)
     command = [
         sys.executable, "-m", "opengato", "serve", f"agent={config.agent}", "port=0", f"robots={config.robots}",
         f"tasks=[{','.join(config.tasks)}]", f"threads={config.threads}",
@@ -112,7 +121,7 @@ def serving(config: ServingConfig) -> dict[str, Any]:
         server.wait(30)
     everyone = [np.asarray(robot.waits_ms) for robot in robots]
     mean = float(np.mean(np.concatenate(everyone)))
-    result = {
+    return {
         "robots": config.robots, "minutes": config.minutes, "actions": sum(map(len, everyone)),
         "tasks": [_row(task, [robot for robot in robots if robot.task == task]) for task in config.tasks],
         "mean_ms": round(mean, 2),
@@ -121,9 +130,6 @@ def serving(config: ServingConfig) -> dict[str, Any]:
         "memory_mib": [round(before, 1), round(after, 1)],
         "agent": config.agent, "commit": commit(), "machine": machine(), "versions": versions(),
     }  # fmt: skip
-    if config.out:
-        Path(config.out).write_text(json.dumps(result, indent=1) + "\n")
-    return result
 
 
 def _row(task: str, robots: list[Robot]) -> dict[str, Any]:
@@ -160,6 +166,8 @@ def _memory(pid: int) -> float:
 def run(config: ServingConfig, as_json: bool) -> Any:
     """The command."""
     found = serving(config)
+    if config.out:
+        write_json(Path(config.out), found)
     if as_json:
         return found
     for row in found["tasks"]:

@@ -17,14 +17,15 @@ def cider(turns: Sequence[Turn]) -> float | None:
         turns: with `references`, or what was `expected` as the only one.
 
     Returns:
-        None where no turn says what was expected, or pycocoevalcap is not installed (extra `cider`).
+        None where fewer than two turns say what was expected (every word of a single one weighs nothing, however right
+        it is), or pycocoevalcap is not installed (extra `cider`).
     """
     told = [turn for turn in turns if turn.references or turn.expected]
     try:
         from pycocoevalcap.cider.cider import Cider
     except ImportError:
         return None
-    if not told:
+    if len(told) < 2:
         return None
     right = {i: [_words(text) for text in turn.references or (turn.expected,)] for i, turn in enumerate(told)}
     said = {i: [_words(turn.said)] for i, turn in enumerate(told)}

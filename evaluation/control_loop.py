@@ -36,7 +36,8 @@ class LoopReport:
         skipped: readings that never came, by their numbers.
         reordered: readings that came after a newer one.
         reasons: why the safety layer changed actions.
-        returns, successes: of whole episodes, where the robot says (a simulated one does).
+        returns, successes: of whole episodes, where the robot says (a simulated one does); None is an episode of a body
+            that tells no success.
         recordings: episodes, what was sensed and what was sent.
         stopped: why the loop ended early; "" if it did not.
     """
@@ -53,7 +54,7 @@ class LoopReport:
     reordered: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     returns: list[float] = field(default_factory=list)
-    successes: list[bool] = field(default_factory=list)
+    successes: list[bool | None] = field(default_factory=list)
     recordings: list[Recording] = field(default_factory=list)
     stopped: str = ""
 
@@ -177,11 +178,13 @@ class ControlLoop:
     def _close(self, report: LoopReport, reading: Reading) -> None:
         """Take note of an episode's end."""
         report.returns.append(float(reading.info.get("return", np.nan)))
-        report.successes.append(bool(reading.info.get("success", False)))
+        told = reading.info.get("success")
+        success = None if told is None else bool(told)
+        report.successes.append(success)
         seen, done, returns = (self._open[key] for key in ("seen", "done", "returns"))
         if self.record and done:
             rewards = np.diff(returns)  # of skipped readings, too
-            info = {"terminated": report.successes[-1], "body": "real time"}
+            info = {"terminated": bool(success), "body": "real time"}
             report.recordings.append(
-                Recording(seen, done, rewards.astype(np.float32), report.successes[-1], None, info, self._seen(reading))
+                Recording(seen, done, rewards.astype(np.float32), success, None, info, self._seen(reading))
             )

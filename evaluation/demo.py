@@ -10,11 +10,9 @@ import webbrowser
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from opengato.agent.agent import Agent
 from opengato.agent.shipped import DEFAULT
-from opengato.evaluation.evaluate import EvaluateConfig, evaluate
+from opengato.evaluation.evaluate import EvaluateConfig, evaluate, prepare
 from opengato.evaluation.listing import print_rows, progress_line
 from opengato.evaluation.report import write_report
 from opengato.evaluation.results import Row
@@ -67,7 +65,10 @@ def demo(config: DemoConfig) -> Path:
     """Run the demo; a task whose simulator is missing is named and left out.
 
     Returns:
-        The report.
+        The report. It shows the demo's rows alone; `out/results.json` keeps what other evaluations found.
+
+    Raises:
+        OpengatoError: as `evaluate` does, before anything is played or written.
     """
     began = time.monotonic()
 
@@ -75,22 +76,24 @@ def demo(config: DemoConfig) -> Path:
         print(f"[{time.monotonic() - began:5.0f} s] {text}", flush=True)
 
     out = Path(config.out)
-    (out / "results.json").unlink(missing_ok=True)
     cards = [registry.get(task) for task in config.tasks]
     for card in cards:
         if not card.available:
             say(f"left out: {card.id} ({card.install_step})")
     playing = [card.id for card in cards if card.available]
-    agent = Agent.load(config.agent)
+    before = _settings(config, [config.task], config.finetune_episodes, "before", config.agent)
+    _, _, agent = prepare(before, None)
+    if playing:
+        prepare(_settings(config, playing, config.episodes, "", config.agent), agent)
     say(
         f"{config.agent}: one set of weights, {agent.model.num_parameters / 1e6:.1f} M parameters, "
         f"{len(playing)} families"
     )
     rows: list[Row] = []
     for task in playing:
-        rows += _play(config, [task], config.episodes, "", config.agent, say, video=1)
+        rows += _play(_settings(config, [task], config.episodes, "", config.agent), say)
     say(f"learning {config.task}, which the agent has never seen, from {config.demonstrations} demonstrations")
-    rows += _play(config, [config.task], config.finetune_episodes, "before", config.agent, say, video=1)
+    rows += _play(before, say)
     tuned = finetune(
         FinetuneConfig(
             task=config.task, agent=config.agent, demonstrations=config.demonstrations, data_dir=config.data_dir,
@@ -98,7 +101,7 @@ def demo(config: DemoConfig) -> Path:
         ),
         registry.get(config.task),
     )  # fmt: skip
-    rows += _play(config, [config.task], config.finetune_episodes, "after", str(tuned), say, video=1)
+    rows += _play(_settings(config, [config.task], config.finetune_episodes, "after", str(tuned)), say)
     path = write_report(rows, out, "opengato", dataclasses.asdict(config))
     say(f"report: {path.resolve()}")
     if config.open and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
@@ -106,18 +109,16 @@ def demo(config: DemoConfig) -> Path:
     return path
 
 
-def _play(
-    config: DemoConfig, tasks: Sequence[str], episodes: int, stage: str, agent: str, say: Callable[[str], None],
-    video: int,
-) -> list[Row]:  # fmt: skip
-    settings: dict[str, Any] = {"seed": config.seed, "data_dir": config.data_dir, "out": config.out, "video": video}
-    rows = evaluate(
-        EvaluateConfig(
-            agent=agent, tasks=list(tasks), episodes=episodes, max_steps=config.max_steps, stage=stage, **settings
-        ),
-        progress_line(),
-    )
-    say(f"played {', '.join(tasks)} {stage}".rstrip())
+def _settings(config: DemoConfig, tasks: Sequence[str], episodes: int, stage: str, agent: str) -> EvaluateConfig:
+    return EvaluateConfig(
+        agent=agent, tasks=list(tasks), episodes=episodes, video=1, seed=config.seed, data_dir=config.data_dir,
+        out=config.out, max_steps=config.max_steps, stage=stage,
+    )  # fmt: skip
+
+
+def _play(settings: EvaluateConfig, say: Callable[[str], None]) -> list[Row]:
+    rows = evaluate(settings, progress_line())
+    say(f"played {', '.join(settings.tasks)} {settings.stage}".rstrip())
     print_rows(rows)
     return rows
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from opengato.agent.episode import Episode
 from opengato.agent.shipped import DEFAULT
 from opengato.envs.real.disturb import Disturbance
 from opengato.envs.real.disturbed import RATE_HZ, Disturbed
@@ -20,7 +21,8 @@ from opengato.evaluation.cider import cider
 from opengato.evaluation.intervals import mean_interval
 from opengato.evaluation.policies import DemonstratorPolicy, Policy, RandomPolicy
 from opengato.evaluation.prompts import PROMPTS, demonstrate, make_prompt
-from opengato.evaluation.results import Row, add_results, known_results, plain_row
+from opengato.evaluation.provenance import commit, machine
+from opengato.evaluation.results import STAGES, Row, add_results, digest, known_results, plain_row
 from opengato.evaluation.rollout import FIRST_SEED, Outcome, Stage, cases, rollout
 from opengato.evaluation.scores import reference_for, score, summarise
 from opengato.evaluation.video import Film, join, remove
@@ -121,6 +123,7 @@ def evaluate(
     progress: Callable[[Progress], None] | None = None,
     agent: Any = None,
     others: Sequence[Card] = (),
+    shown: Episode | None = None,
 ) -> list[Row]:
     """Evaluate an agent on tasks; rows are also added to `out/results.json`.
 
@@ -129,32 +132,39 @@ def evaluate(
         progress: called after every batch step.
         agent: a loaded agent to use in place of `config.agent`, which then only names it.
         others: tasks whose demonstrations the prompt "wrong" may show, before those of the evaluation.
+        shown: the demonstration that prompts show, in place of one that is looked for.
 
     Returns:
         One row per task: `task, family, split, agent, stage, prompt, prompt_text, n, mean_return, return_interval,
         score, interval, success, success_interval, random, expert, published, steps, seconds, errors, episodes,
-        videos`, and for text tasks `transcripts`, `perplexity` and `cider` where they apply. `interval` is the score's;
-        figures that do not exist are None.
+        videos, precision, commit, machine`, and for text tasks `transcripts`, `perplexity` and `cider` where they
+        apply. `interval` is the score's; figures that do not exist are None.
 
     Raises:
-        OpengatoError: an unknown task, prompt or agent, a missing extra, or a number out of range; nothing is written
-            then.
+        OpengatoError: an unknown task, prompt, stage or agent, a missing extra, or a number out of range; nothing is
+            written then.
     """
-    if not config.tasks and config.agent not in BASELINES:
-        agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
-        config = replace(config, tasks=list(agent.card.get("tasks", [])))
-    cards = _check(config)
-    known_results(config.out)  # a damaged file is refused before the work, not after it
-    agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
+    config, cards, agent = prepare(config, agent)
     rows = []
     for index, card in enumerate(cards):
         report = None
         if progress is not None:
             report = functools.partial(_report, progress, card.id, index, len(cards), config.episodes)
             report(0, 0)
-        rows.append(_evaluate_task(config, card, [*others, *cards], agent, report))
+        rows.append(_evaluate_task(config, card, [*others, *cards], agent, report, shown))
         add_results(config.out, [rows[-1]], settings(config))
     return rows
+
+
+def prepare(config: EvaluateConfig, agent: Any) -> tuple[EvaluateConfig, list[Card], Any]:
+    """The configuration with its tasks named, their cards, and the loaded agent. Raises as `evaluate` does, before
+    anything is made."""
+    if not config.tasks and config.agent not in BASELINES:
+        agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
+        config = replace(config, tasks=list(agent.card.get("tasks", [])))
+    cards = _check(config)
+    known_results(config.out)  # a damaged file is refused before the work, not after it
+    return config, cards, agent if agent is not None else load_agent(config.agent, config.device, config.precision)
 
 
 def _check(config: EvaluateConfig) -> list[Card]:
@@ -164,6 +174,8 @@ def _check(config: EvaluateConfig) -> list[Card]:
         raise OpengatoError("no tasks given. Next: tasks=[control/walker-walk], or opengato list")
     if config.prompt not in PROMPTS:
         raise UnknownNameError("prompt", config.prompt, PROMPTS, "Next: prompt=demonstration")
+    if config.stage not in ("", *STAGES):
+        raise UnknownNameError("stage", config.stage, STAGES, "Next: leave it out")
     for name in ("video", "workers"):
         if getattr(config, name) < 0:
             raise OpengatoError(f"{name} must be 0 or more, got {getattr(config, name)}. Next: {name}=0")
@@ -192,13 +204,14 @@ def load_agent(name: str, device: str, precision: str) -> Any:
 
 
 def _evaluate_task(
-    config: EvaluateConfig, card: Card, others: Sequence[Card], agent: Any, report: Callable[[int, int], None] | None
-) -> Row:
+    config: EvaluateConfig, card: Card, others: Sequence[Card], agent: Any,
+    report: Callable[[int, int], None] | None, shown: Episode | None,
+) -> Row:  # fmt: skip
     started = time.perf_counter()
     baseline = agent in BASELINES if isinstance(agent, str) else False
     prompt, words = (None, "nothing")
     if not baseline:
-        prompt, words = make_prompt(config.prompt, card, config.data_dir, others, config.max_steps)
+        prompt, words = make_prompt(config.prompt, card, config.data_dir, others, config.max_steps, shown)
     stage = _make_stage(config, card)
     with stage:
         policy, spec = _make_policy(config, card, stage, agent, prompt)
@@ -229,8 +242,10 @@ def _make_stage(config: EvaluateConfig, card: Card) -> Stage | WorkerStage:
     film = None
     if config.video:
         prompt = "" if config.agent in BASELINES else config.prompt
-        name = "-".join(filter(None, (card.id, Path(config.agent).name, prompt, config.stage)))
-        stem = re.sub(r"[^\w.]+", "-", name)
+        # Every trained agent's folder is called "agent", so what tells rows apart is in the name, too.
+        kind = digest(_facts(config, card, prompt or "none"))
+        name = (card.id, Path(config.agent).name, prompt, config.stage, kind)
+        stem = re.sub(r"[^\w.]+", "-", "-".join(filter(None, name)))
         count = config.video * CLIPS_JOINED if text else config.video
         film = Film(Path(config.out) / "videos", stem, card.id, count, text)
     played = cases(config.episodes, config.seed)
@@ -260,6 +275,14 @@ def _make_policy(
             env.close()
 
 
+def _facts(config: EvaluateConfig, card: Card, prompt: str) -> Row:
+    """What a row is of."""
+    row: Row = {"task": card.id, "family": card.family, "split": card.split, "tags": list(card.tags)}
+    row |= {"instruction": card.instruction, "agent": config.agent, "stage": config.stage, "prompt": prompt}
+    row |= {"seed": config.seed, "max_steps": config.max_steps, "precision": config.precision}
+    return row | {"disturbance": dict(config.disturbance), "commit": commit(), "machine": machine()}
+
+
 def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], prompt: str, words: str) -> Row:
     kept = [outcome for outcome in outcomes if outcome.error is None]
     reference = reference_for(card, config.data_dir, config.max_steps)
@@ -267,10 +290,7 @@ def _make_row(config: EvaluateConfig, card: Card, outcomes: list[Outcome], promp
     scores = [score(outcome.total_return, reference) for outcome in kept]
     told = [value for value in scores if value is not None]
     interval = found["interval"] and tuple(score(end, reference) for end in found["interval"])
-    row: Row = {"task": card.id, "family": card.family, "split": card.split, "tags": list(card.tags)}
-    row |= {"instruction": card.instruction, "agent": config.agent, "stage": config.stage}
-    row |= {"prompt": prompt, "prompt_text": words, "n": found["n"], "seed": config.seed, "max_steps": config.max_steps}
-    row |= {"disturbance": dict(config.disturbance)}
+    row = {**_facts(config, card, prompt), "prompt_text": words, "n": found["n"]}
     if config.disturbance:  # where the report says what the agent was told, it must say this too
         row["prompt_text"] += f"; disturbed: {json.dumps(config.disturbance)}"
     row |= {"mean_return": found["mean"], "return_interval": found["interval"]}

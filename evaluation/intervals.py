@@ -14,6 +14,7 @@ import numpy as np
 from scipy import stats
 
 Interval = tuple[float, float]
+CLEAR_FROM = 6  # pairs; of fewer, an interval leaves zero out far too often where there is no difference
 RESAMPLES = 5_000  # the ends of a 95 % interval then move by about 1 % of its width from seed to seed
 
 
@@ -44,6 +45,9 @@ def mean_interval(
 ) -> Interval | None:
     """Interval of a mean: the BCa bootstrap (Efron 1987), or Wilson's.
 
+    Of few values the bootstrap's is too narrow. Of Gaussian ones it held the mean, where it should 95 % of the time, in
+    50 % with n = 2, 69 % with 3, 81 % with 4, 87 % with 5 and 93 % with 20.
+
     Args:
         values: one per episode; values that are not finite are left out.
         binary: every value is 0 or 1 by its nature (not by chance), so that Wilson's interval holds.
@@ -53,7 +57,7 @@ def mean_interval(
         return None
     if binary:
         return wilson(int(array.sum()), array.size, confidence)
-    if np.ptp(array) <= 1e-12 * max(1.0, float(np.abs(array).max())):
+    if _all_alike(array):
         return float(array.mean()), float(array.mean())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # BCa warns where the acceleration is undefined; then the percentile is taken
@@ -152,6 +156,10 @@ def paired_difference(
 ) -> tuple[float, Interval | None]:
     """Mean of `after − before`, episode by episode (same seeds), and its bootstrap interval.
 
+    Of few pairs it is too narrow: where there was no difference it left zero out in 51 % of the time with n = 2, 27 %
+    with 3 and 21 % with 4, so `clear` says what to make of it. Of fewer than `CLEAR_FROM` pairs that all differ by the
+    same, as three successes and three failures do, there is none: its width would be zero.
+
     Raises:
         ValueError: the two differ in length, or no pair is finite.
     """
@@ -160,10 +168,21 @@ def paired_difference(
     difference = _finite(np.asarray(after, dtype=float) - np.asarray(before, dtype=float))  # type: ignore[arg-type]
     if difference.size == 0:
         raise ValueError("no finite pair")
-    if difference.size < 2:
-        return float(difference[0]), None
+    if difference.size < 2 or (difference.size < CLEAR_FROM and _all_alike(difference)):
+        return float(difference.mean()), None
     draws = _generator(seed).choice(difference, (RESAMPLES, difference.size)).mean(axis=1)
     return float(difference.mean()), _percentile(draws, confidence)
+
+
+def clear(interval: Sequence[float] | None, n: int) -> int:
+    """What a paired difference of n pairs says: 1 clearly above zero, −1 clearly below, 0 neither."""
+    if interval is None or n < CLEAR_FROM:
+        return 0
+    return int(interval[0] > 0) - int(interval[1] < 0)
+
+
+def _all_alike(array: np.ndarray) -> bool:
+    return bool(np.ptp(array) <= 1e-12 * max(1.0, float(np.abs(array).max())))
 
 
 def _finite(values: Sequence[float]) -> np.ndarray:

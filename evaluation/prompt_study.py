@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from opengato.agent.shipped import DEFAULT
+from opengato.errors import OpengatoError
 from opengato.evaluation.evaluate import EvaluateConfig, evaluate, load_agent
 from opengato.evaluation.intervals import paired_difference
 from opengato.evaluation.listing import progress_line
@@ -34,7 +35,8 @@ class PromptsConfig:
         prompts: which; at best all.
         seed: added to the evaluation's seeds, the same for every prompt.
         data_dir: where demonstrations and measured references are kept.
-        out: folder of `prompts.json`; rows that are there are not played again.
+        out: folder of `prompts.json`; rows that are there are not played again, and those of other settings are
+            refused.
         device: where the agent runs.
         plugins: files of the user that register tasks.
     """
@@ -57,19 +59,28 @@ def study(config: PromptsConfig) -> dict[str, Any]:
         `rows`: per task and prompt `task, prompt, n, mean_return, score, interval, commit, scores`; `differences`: per
         task the mean difference of scores between the right demonstration and the wrong prompt, seed by seed, with
         its interval.
+
+    Raises:
+        OpengatoError: no or an unknown task, or `out` holds a study of another agent, other episodes or another seed.
     """
     registry.load_plugins(config.plugins)
+    if not config.tasks:
+        raise OpengatoError("no tasks given. Next: tasks=[metaworld/reach,metaworld/push], or opengato list")
+    cards = registry.find(config.tasks)
     file = Path(config.out) / RESULTS
     wanted = {"agent": config.agent, "episodes": config.episodes, "seed": config.seed}
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    rows = found.get("rows", []) if found.get("settings") == wanted else []
+    rows: list[Row] = []
+    if file.is_file():
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if found["settings"] != wanted:
+            raise OpengatoError(f"{file} was made with {found['settings']}. Next: another out=…")
+        rows = found["rows"]
     done = {(row["task"], row["prompt"]) for row in rows}
     agent = load_agent(config.agent, config.device, "fp32")
     settings = EvaluateConfig(
         agent=config.agent, episodes=config.episodes, seed=config.seed, data_dir=config.data_dir, device=config.device,
         out=str(Path(config.out) / "played"), plugins=list(config.plugins),
     )  # fmt: skip
-    cards = registry.find(config.tasks)
     for card in cards:
         for prompt in config.prompts:
             if (card.id, prompt) in done:

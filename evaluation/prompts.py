@@ -17,7 +17,12 @@ ATTEMPTS = 10  # how many episodes the demonstrator may take to succeed once
 
 
 def make_prompt(
-    kind: str, card: Card, data_dir: str | Path, others: Sequence[Card] = (), max_steps: int | None = None
+    kind: str,
+    card: Card,
+    data_dir: str | Path,
+    others: Sequence[Card] = (),
+    max_steps: int | None = None,
+    shown: Episode | None = None,
 ) -> tuple[Any, str]:
     """The prompt of one task.
 
@@ -27,6 +32,7 @@ def make_prompt(
         data_dir: where collected demonstrations may be.
         others: tasks that "wrong" takes, if the body is the same, before others of the family.
         max_steps: cut a demonstration that is made on the spot.
+        shown: the task's demonstration, in place of one that is looked for.
 
     Returns:
         A `Prompt` or None, and in words what it is made of.
@@ -45,7 +51,7 @@ def make_prompt(
         return Prompt(instruction=card.instruction), f"“{card.instruction}”"
     if kind == "wrong":
         return _wrong(card, data_dir, others, max_steps)
-    episode = demonstration(card, data_dir, max_steps)
+    episode = shown if shown is not None else demonstration(card, data_dir, max_steps)
     words = f"a demonstration of {len(episode)} steps, seed {episode.seed}"
     if kind == "both":
         return Prompt(instruction=card.instruction, episode=episode), f"{words}, and “{card.instruction}”"

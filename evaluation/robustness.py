@@ -12,12 +12,11 @@ from gymnasium import spaces
 
 from opengato.agent.spec import Spec
 from opengato.envs.real.physique import physique_of
-from opengato.errors import UnknownNameError
-from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, load_agent
+from opengato.errors import OpengatoError, UnknownNameError
+from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, prepare
 from opengato.evaluation.provenance import commit, machine, write_json
 from opengato.evaluation.report import write_report
 from opengato.evaluation.results import read_results
-from opengato.tasks import registry
 from opengato.tasks.card import Card
 
 SHEETS = ("sheet",)
@@ -71,16 +70,17 @@ def sheet(
 
     Raises:
         UnknownNameError: `config.robustness` names no sheet.
+        OpengatoError: none of the tasks has anything that can be disturbed, or as `evaluate` does.
     """
     if config.robustness not in SHEETS:
         raise UnknownNameError("robustness", config.robustness, SHEETS, "Next: robustness=sheet")
+    config, cards, agent = prepare(config, agent)
     out = Path(config.out)
-    agent = agent if agent is not None else load_agent(config.agent, config.device, config.precision)
-    registry.load_plugins(config.plugins)
     found: list[Row] = _read(out / FILE)
     rows: list[Row] = []
-    for card in registry.find(config.tasks):
-        for kind in kinds(card):
+    for card in cards:
+        wrongs = kinds(card)
+        for kind in wrongs:
             field, unit, levels, neutral = KINDS[kind]
             for level in levels:
                 wrong = {} if level == neutral else {field: level}
@@ -97,7 +97,11 @@ def sheet(
                 rows.append(row)
                 found = [old for old in found if (old["key"], old["kind"]) != (key, kind)] + [row]
                 write_json(out / FILE, {"rows": found, "commit": commit(), "machine": machine()})
-        write_report(read_results(out), out, "opengato: what will break")
+        if wrongs:
+            write_report(read_results(out), out, "opengato: what will break")
+    if not rows:
+        told = ", ".join(card.id for card in cards[:3])
+        raise OpengatoError(f"nothing can be disturbed in {told}. Next: leave robustness out, or a task with a body")
     return rows
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
@@ -13,7 +13,7 @@ from typing import Any, Literal
 from opengato.agent.shipped import DEFAULT, find
 from opengato.errors import OpengatoError
 from opengato.evaluation.provenance import write_json
-from opengato.evaluation.results import RESULTS, read_results
+from opengato.evaluation.results import RESULTS, about_results, ordinary, places, read_results
 from opengato.evaluation.scores import COLLAPSED, MOST
 
 BEGIN, END = "<!-- scores -->", "<!-- end of scores -->"
@@ -59,10 +59,11 @@ def publish(config: ScorecardConfig) -> Path:
     page = _page(config, rows) if config.readme else None  # refused before anything is written
     path = find(config.agent) / "card.json"
     card = json.loads(path.read_text(encoding="utf-8"))
-    about = json.loads((Path(config.out) / RESULTS).read_text(encoding="utf-8"))["about"]
     card["scores"] = {row["task"]: {name: row[name] for name in KEPT if row.get(name) is not None} for row in rows}
-    card["mean_score_of_trained_tasks"] = round(mean(trained(rows)), 1)
-    card["evaluation"] = {"prompt": config.prompt, "commit": about["commit"], "machine": about["machine"]}
+    card.pop("mean_score_of_trained_tasks", None)  # of earlier scores; of these there may be none
+    if trained(rows):
+        card["mean_score_of_trained_tasks"] = round(mean(trained(rows)), 1)
+    card["evaluation"] = {"prompt": config.prompt, "measured": places(rows, about_results(config.out))}
     write_json(path, card)
     if page is not None:
         Path(config.readme).write_text(page, encoding="utf-8")
@@ -70,9 +71,9 @@ def publish(config: ScorecardConfig) -> Path:
 
 
 def chosen(rows: list[Row], agent: str, prompt: str) -> list[Row]:
-    """The rows of an agent outside of comparisons, played in full and undisturbed, by task."""
-    kept = [row for row in rows if row["agent"] == agent and row["prompt"] == prompt and not row.get("disturbance")]
-    return sorted((row for row in kept if not row["stage"] and row["max_steps"] is None), key=lambda row: row["task"])
+    """The ordinary rows of an agent outside of comparisons, by task."""
+    kept = [row for row in rows if row["agent"] == agent and row["prompt"] == prompt and not row["stage"]]
+    return sorted(filter(ordinary, kept), key=lambda row: row["task"])
 
 
 def trained(rows: list[Row]) -> list[float]:
@@ -87,19 +88,23 @@ def markdown(rows: list[Row], table: str = "tasks") -> str:
     for row in rows:
         families[row["family"]].append(row)
     by_family = ", ".join(f"{name} {mean(trained(of)):.0f}" for name, of in sorted(families.items()) if trained(of))
-    counts = sorted({row["n"] for row in rows})
+    counts = ", ".join(f"{n} rollouts of {tasks}" for n, tasks in sorted(Counter(row["n"] for row in rows).items()))
+    means = "No trained task has a score"
+    if trained(rows):
+        means = f"Mean score of the {len(trained(rows))} trained tasks: **{mean(trained(rows)):.1f}**{_around(rows, 1)}"
+        means += f"; by family: {by_family}" if table == "tasks" else ""
     summary = [
-        f"Mean score of the {len(trained(rows))} trained tasks: **{mean(trained(rows)):.0f}**"
-        f"{f'; by family: {by_family}' if table == 'tasks' else ''}. "
-        f"Prompt: {rows[0]['prompt']}; rollouts a task: {', '.join(map(str, counts))}. "
-        "A score counts for 100 at most in means.",
+        f"{means}. Prompt: {rows[0]['prompt']}; {counts} tasks. A score counts for 100 at most in means.",
         "",
     ]
     if table == "families":
+        held_out = any(row["split"] == "held_out" for row in rows)
+        heads = ["family", "trained tasks", "mean score", "of them 50 or better", "below 5"]
+        heads += ["held-out tasks"] * held_out
         lines = [
-            "| family | trained tasks | mean score | of them 50 or better | below 5 | held-out tasks |",
-            "|---|---|---|---|---|---|",
-            *(_family_line(name, of) for name, of in sorted(families.items())),
+            f"| {' | '.join(heads)} |",
+            "|---" * len(heads) + "|",
+            *(_family_line(name, of, held_out) for name, of in sorted(families.items())),
         ]
     else:
         lines = [
@@ -110,17 +115,26 @@ def markdown(rows: list[Row], table: str = "tasks") -> str:
     return "\n".join(summary + lines)
 
 
-def _family_line(name: str, rows: list[Row]) -> str:
+def _around(rows: list[Row], digits: int = 0) -> str:
+    """The interval of the mean over trained tasks, from the tasks' own: what they are wide adds up in squares."""
+    known = [row for row in rows if row["split"] == "train" and row["score"] is not None]
+    if not all(row["interval"] for row in known):
+        return ""
+    halves = [(min(row["interval"][1], MOST) - min(row["interval"][0], MOST)) / 2 for row in known]
+    middle, half = mean(trained(rows)), sum(each**2 for each in halves) ** 0.5 / len(known)
+    return f" [{middle - half:.{digits}f}, {min(middle + half, MOST):.{digits}f}]"
+
+
+def _family_line(name: str, rows: list[Row], held_out: bool) -> str:
     scores = trained(rows)
-    numbers = " | | | " if not scores else (
-        f"{mean(scores):.0f} | {sum(score >= GOOD for score in scores)} | {sum(score < COLLAPSED for score in scores)}"
-    )  # fmt: skip
-    held_out = ", ".join(
-        f"{row['task'].partition('/')[2]} {row['score']:.0f}"
-        for row in rows
-        if row["split"] == "held_out" and row["score"] is not None
-    )
-    return f"| `{name}` | {len(scores)} | {numbers} | {held_out} |"
+    cells = [f"`{name}`", str(len(scores)), "", "", ""]
+    if scores:
+        good, low = sum(score >= GOOD for score in scores), sum(score < COLLAPSED for score in scores)
+        cells[2:] = [f"{mean(scores):.0f}{_around(rows)}", str(good), str(low)]
+    if held_out:
+        others = [row for row in rows if row["split"] == "held_out" and row["score"] is not None]
+        cells.append(", ".join(f"{row['task'].partition('/')[2]} {row['score']:.0f}" for row in others))
+    return f"| {' | '.join(cells)} |"
 
 
 def _line(row: Row) -> str:

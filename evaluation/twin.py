@@ -58,7 +58,7 @@ class TwinConfig(Disturbance):
         seed: counts from the evaluation's first, too.
         data_dir: where demonstrations may be.
         plugins: files of the user that register tasks.
-        threads: of PyTorch.
+        threads: of PyTorch; 0 leaves its own choice.
     """
 
     task: str = "arm/lift-red"
@@ -92,7 +92,8 @@ def twin(config: TwinConfig) -> dict[str, Any]:
     registry.load_plugins(config.plugins)
     card = registry.get(config.task)
     body_card = registry.get(card.origin)
-    torch.set_num_threads(config.threads)
+    if config.threads:
+        torch.set_num_threads(config.threads)
     disturbance = Disturbance(**{f: getattr(config, f) for f in Disturbance.__dataclass_fields__})
     env = body_card.make(evaluation=True)
     rate = body_card.rate_hz or RATE_HZ
@@ -139,6 +140,7 @@ def _figures(report: LoopReport, summary: dict[str, Any], reference: Reference |
     """What the loop and the twin counted, and what that is worth."""
     scores = [value for value in (score(each, reference) for each in report.returns) if value is not None]
     interval = mean_interval(scores) if len(scores) > 1 else None
+    told = [success for success in report.successes if success is not None]
     due = report.actions + report.missing + report.stale + report.unthought
     quantiles = np.percentile(report.latency_ms, [50, 95, 99]) if report.latency_ms else [np.nan] * 3
     return {
@@ -154,7 +156,7 @@ def _figures(report: LoopReport, summary: dict[str, Any], reference: Reference |
         "late_ticks": summary.get("late_ticks"), "n": len(report.returns),
         "score": round(float(np.mean(scores)), 1) if scores else None,
         "interval": [round(each, 1) for each in interval] if interval else None,
-        "success": round(float(np.mean(report.successes)), 3) if report.successes else None,
+        "success": round(float(np.mean(told)), 3) if told else None,
         "stopped": report.stopped,
     }  # fmt: skip
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -25,7 +26,7 @@ class WorkerStage:
         workers: processes; never more than there are rows.
 
     Raises:
-        OpengatoError: a worker could not make its environments.
+        OpengatoError: a worker could not make its environments; or, from `begin` and `step`, a worker died.
     """
 
     def __init__(
@@ -70,14 +71,16 @@ class WorkerStage:
     def begin(self) -> list[Reply]:
         """Start every row's first episode."""
         for pipe in self.pipes:
-            pipe.send(None)
+            with _alive():
+                pipe.send(None)
         return self._gather()
 
     def step(self, actions: list[Any]) -> list[Reply]:
         """Take one action per row; all workers step at the same time."""
         first = 0
         for pipe, share in zip(self.pipes, self.shares, strict=True):
-            pipe.send(actions[first : first + share])
+            with _alive():
+                pipe.send(actions[first : first + share])
             first += share
         return self._gather()
 
@@ -101,15 +104,22 @@ class WorkerStage:
         return replies
 
     def _receive(self, pipe: Connection) -> Any:
-        try:
+        with _alive():
             kind, content = pipe.recv()
-        except EOFError:
-            raise OpengatoError(
-                "a worker of the evaluation died (out of memory?). Next: fewer workers, or workers=0"
-            ) from None
         if kind == "error":
             raise OpengatoError(content)
         return content
+
+
+@contextmanager
+def _alive() -> Iterator[None]:
+    """A pipe that is found closed is a worker that died."""
+    try:
+        yield
+    except (EOFError, ConnectionError):
+        raise OpengatoError(
+            "a worker of the evaluation died (out of memory?). Next: fewer workers, or workers=0"
+        ) from None
 
 
 def _serve(pipe: Connection, pickled: bytes) -> None:

@@ -28,7 +28,11 @@ def list_(config: AgentsConfig, as_json: bool) -> Any:
     places = dict(shipped())
     for pattern in config.folders:
         root = Path("/") if Path(pattern).is_absolute() else Path()
-        for path in sorted(root.glob(pattern.lstrip("/"))):
+        try:
+            paths = sorted(root.glob(pattern.lstrip("/")))
+        except ValueError as error:
+            raise OpengatoError(f"folders={pattern!r} is no pattern: {error}. Next: folders=['agents/*']") from None
+        for path in paths:
             if (path / "config.json").is_file():
                 places[str(path)] = path
     found = [_facts(name, path) for name, path in places.items()]
@@ -36,7 +40,7 @@ def list_(config: AgentsConfig, as_json: bool) -> Any:
         return found
     for row in found:
         mean = row.get("mean_score_of_trained_tasks")
-        told = "" if mean is None else f", mean score {mean:.0f}"
+        told = "" if mean is None else f", mean score {mean:.1f}"
         tuned = "".join(f", fine-tuned on {each['task']}" for each in row.get("finetuned", []))
         print(
             f"{row['agent']}  {row.get('parameters', 0) / 1e6:.1f} M parameters, "

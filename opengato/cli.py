@@ -7,13 +7,16 @@ import importlib
 import json
 import os
 import re
+import select
 import sys
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from opengato.errors import OpengatoError, UnknownNameError
+from opengato.legal import check
+from opengato.recipe import check_preset
 
 # command → (dataclass of its settings, function that runs it, what it does)
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -131,6 +134,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     ),
 }
 
+# Commands that take up what an earlier run of theirs, with the same settings, left unfinished.
+GO_ON = (
+    "collect", "train", "finetune", "fewshot", "scaling", "prompts", "gallery", "recipe", "references", "imitation",
+)  # fmt: skip
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command. Returns the exit code: 0, 2 for what a user can mend, 130 after Ctrl-C."""
@@ -158,15 +166,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from opengato import sweep
 
             return sweep.main(words[1:])
+        if words[0] not in COMMANDS and asks_help(words) and (group := _rows(f"{words[0]} ")):
+            print(group)
+            return 0
         return run(words[0], words[1:], as_json)
     except OpengatoError as error:
         print(f"opengato: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("opengato: stopped; the same command goes on where this one was.", file=sys.stderr)
+        more = "; the same command goes on where this one was" if words[0] in GO_ON else ""
+        print(f"opengato: stopped{more}.", file=sys.stderr)
         return 130
     except BrokenPipeError:
+        if not _unread():
+            raise
         return 0
+
+
+def _unread() -> bool:
+    """Whether nobody reads standard output any more, as after `opengato list | head`; its rest is then thrown away."""
+    try:
+        channel = sys.stdout.fileno()
+    except OSError:  # no file at all
+        return False
+    watch = select.poll()
+    watch.register(channel, 0)
+    if not watch.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), channel)  # or the interpreter would fail at its end for the same reason
+    return True
 
 
 def run(command: str, words: Sequence[str], as_json: bool) -> int:
@@ -179,12 +207,14 @@ def run(command: str, words: Sequence[str], as_json: bool) -> int:
         raise UnknownNameError("command", command, COMMANDS, "Next: opengato --help")
     settings, function, what = COMMANDS[command]
     kind = _import(settings)
-    if "--help" in words or "-h" in words:
-        print(f"opengato {command}: {what}\n\n{_describe(kind)}")
+    if asks_help(words):
+        print(f"opengato {command}: {what}\n\n{describe(kind)}")
         return 0
     result = _import(function)(compose(command, kind, words), as_json)
     if as_json and result is not None:
-        print(json.dumps(result, ensure_ascii=False, default=str))
+        from opengato.evaluation.provenance import plain
+
+        print(json.dumps(plain(result), ensure_ascii=False, default=str))
     return 0
 
 
@@ -199,8 +229,15 @@ def _free(kind: type, prefix: str = "") -> Iterator[str]:
                 yield from _free(type(value), f"{prefix}{field.name}.")
 
 
-def overrides(kind: type, words: Sequence[str]) -> list[str]:
-    """`key=value` words as Hydra wants them: presets are added, and so are keys of settings that take any."""
+def overrides(command: str, kind: type, words: Sequence[str]) -> list[str]:
+    """`key=value` words as Hydra wants them: presets are added, and so are keys of settings that take any.
+
+    Raises:
+        OpengatoError: a word that is no `key=value`.
+    """
+    loose = [word for word in words if "=" not in word]
+    if loose:
+        raise OpengatoError(f"{loose[0]!r} is no setting; settings read key=value. Next: opengato {command} --help")
     free = tuple(_free(kind))
     words = [f"+{word}" if word.startswith("preset=") else word for word in words]
     return [f"++{word}" if re.match(rf"({'|'.join(free)})[.=]", word) else word for word in words] if free else words
@@ -219,12 +256,13 @@ def compose(command: str, kind: type, words: Sequence[str]) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    words = overrides(kind, words)
+    words = list(words)
     if command == "list" and words and "=" not in words[0]:
         words[0] = f"what={words[0]}"
-    loose = [word for word in words if "=" not in word]
-    if loose:
-        raise OpengatoError(f"{loose[0]!r} is no setting; settings read key=value. Next: opengato {command} --help")
+    words = overrides(command, kind, words)
+    for word in words:
+        if word.startswith("+preset="):
+            check_preset(word.removeprefix("+preset="), command, [field.name for field in dataclasses.fields(kind)])
     store = command.replace(" ", "_")
     ConfigStore.instance().store(name=store, node=_defaults(kind))
     try:
@@ -259,11 +297,17 @@ def _defaults(kind: type) -> dict[str, Any]:
 def _build(kind: type, values: dict[str, Any], where: str) -> Any:
     """The dataclass of plain containers, each value checked against its field's type."""
     hints = typing.get_type_hints(kind)
+    for name in values:
+        if name not in hints:
+            raise UnknownNameError("setting", f"{where}{name}", hints, "Next: leave it out.")
     required = {f.name for f in dataclasses.fields(kind) if f.default is f.default_factory is dataclasses.MISSING}
     missing = sorted(name for name in required if values.get(name) is None)
     if missing:
         raise OpengatoError(f"setting {missing[0]!r} is needed. Next: add {missing[0]}=…")
-    return kind(**{name: _fit(hints[name], value, f"{where}{name}") for name, value in values.items()})
+    found = {name: _fit(hints[name], value, f"{where}{name}") for name, value in values.items()}
+    for name, value in found.items():
+        check(f"{where}{name}", value)
+    return kind(**found)
 
 
 def _fit(hint: Any, value: Any, name: str) -> Any:
@@ -275,11 +319,18 @@ def _fit(hint: Any, value: Any, name: str) -> Any:
     if origin is typing.Literal:
         if value in inner:
             return value
-        raise OpengatoError(f"{name}={value} is illegal. Legal: {', '.join(map(str, inner))}.")
+        raise OpengatoError(f"{name}={value} is illegal. Legal: {', '.join(map(str, inner))}. Next: {name}={inner[0]}")
     if origin in (list, tuple):
         items = value if isinstance(value, list) else [value]
         fitted = [_fit(inner[0], item, name) for item in items]
         return tuple(fitted) if origin is tuple else fitted
+    pairs = origin in (dict, Mapping)
+    if (pairs or dataclasses.is_dataclass(hint)) and not isinstance(value, dict):
+        raise OpengatoError(f"{name}={value} is illegal. Legal: keys with values. Next: '{name}={{key: value}}'")
+    if pairs:
+        return {str(key): _fit(inner[1], item, f"{name}.{key}") for key, item in value.items()}
+    if hint is Any:
+        return value
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return _build(hint, value, f"{name}.")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
@@ -300,15 +351,24 @@ def _import(path: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
+def asks_help(words: Sequence[str]) -> bool:
+    """Whether the words ask what there is."""
+    return "--help" in words or "-h" in words
+
+
+def _rows(begin: str = "") -> str:
+    """The commands that begin so, a line each."""
+    return "\n".join(f"  {name:<11} {what}" for name, (_, _, what) in COMMANDS.items() if name.startswith(begin))
+
+
 def _help() -> str:
-    rows = "\n".join(f"  {name:<11} {what}" for name, (_, _, what) in COMMANDS.items())
     return (
-        f"opengato <command> key=value … [--json]\n\n{rows}\n  sweep       a command for every combination of "
+        f"opengato <command> key=value … [--json]\n\n{_rows()}\n  sweep       a command for every combination of "
         "key=one,other, here or on a cluster\n\nopengato <command> --help lists a command's settings."
     )
 
 
-def _describe(kind: type) -> str:
+def describe(kind: type) -> str:
     """The settings of a command with defaults, then what its docstring says of them."""
     defaults = _defaults(kind)
     lines = [f"  {name}={json.dumps(value, default=str)}" for name, value in defaults.items()]

@@ -67,17 +67,17 @@ def train(config: Any, as_json: bool) -> Any:
     from opengato.training.train import train as run
 
     registry.load_plugins(config.plugins)
-    cards = [card for card in registry.find(config.tasks) if card.id in config.tasks or _collected(config, card.id)]
+    cards = [card for card in registry.find(config.tasks) if card.id in config.tasks or _collected(config, card)]
     if not cards:
         raise OpengatoError(f"no demonstrations of {list(config.tasks)} in {config.data_dir}. Next: opengato collect")
     _keep_config(config)
     return _made("agent", run(config, cards), as_json)
 
 
-def _collected(config: Any, task: str) -> bool:
+def _collected(config: Any, card: Any) -> bool:
     from opengato.training.episodes import dataset_path
 
-    return dataset_path(config.folder_of(task), task).is_dir()
+    return dataset_path(config.folder_of(card.id), card.origin).is_dir()
 
 
 def finetune(config: Any, as_json: bool) -> Any:

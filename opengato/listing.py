@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from opengato.errors import OpengatoError
 from opengato.tasks import registry
@@ -24,7 +24,7 @@ class ListConfig:
 
     what: str = "tasks"
     tasks: list[str] = field(default_factory=lambda: ["*"])
-    split: str | None = None
+    split: Literal["train", "held_out"] | None = None
     plugins: list[str] = field(default_factory=list)
 
 
@@ -40,6 +40,8 @@ def list_(config: ListConfig, as_json: bool) -> Any:
 
     registry.load_plugins(config.plugins)
     cards = registry.find(config.tasks, config.split)
+    if not cards:
+        raise OpengatoError(f"of {config.tasks} none is in the split {config.split}. Next: leave split= out")
     if config.what == "families":
         return _list_families(families(cards), as_json)
     found = rows(cards)

@@ -1,7 +1,7 @@
 """`opengato recipe name=…`: the commands that make something from nothing, one after another.
 
-A recipe is a file in `configs/recipe/`. Each of its commands goes on where it was, so a recipe that was stopped does,
-too.
+A recipe is a file in `configs/recipe/`. Each of its commands goes on where it was (`evaluate` plays anew), so a recipe
+that was stopped does, too.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -59,9 +60,27 @@ def read(name: str) -> list[str]:
     """The commands of a recipe. Raises UnknownNameError."""
     from omegaconf import OmegaConf
 
-    folder = files("opengato.configs") / "recipe"
-    known = sorted(file.name.removesuffix(".yaml") for file in folder.iterdir() if file.name.endswith(".yaml"))
+    known = presets("recipe")
     if name not in known:
         raise UnknownNameError("recipe", name, known, "Next: opengato recipe --help")
-    found = OmegaConf.create((folder / f"{name}.yaml").read_text())
-    return [str(line) for line in found.commands]
+    return [str(line) for line in OmegaConf.create(known[name]).commands]
+
+
+def presets(folder: str) -> dict[str, str]:
+    """The texts of the YAML files in a folder of `configs/`, by their names."""
+    found = [file for file in (files("opengato.configs") / folder).iterdir() if file.name.endswith(".yaml")]
+    return {file.name.removesuffix(".yaml"): file.read_text(encoding="utf-8") for file in found}
+
+
+def check_preset(name: str, command: str, settings: Sequence[str]) -> None:
+    """Raises OpengatoError: there is no such preset, or it sets what the command has not."""
+    from omegaconf import OmegaConf
+
+    known = presets("preset")
+    if name not in known:
+        raise UnknownNameError("preset", name, known, f"Next: opengato {command} --help")
+    strange = [str(key) for key in OmegaConf.create(known[name]) if key not in ("defaults", *settings)]
+    if strange:
+        raise OpengatoError(
+            f"preset={name} is not for {command}, which has no {strange[0]!r}. Next: opengato train preset={name}"
+        )

@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from gymnasium import spaces
 
-from opengato.errors import OpengatoError
+from opengato.errors import OpengatoError, SimulatorDied
 from opengato.tasks.registry import register
 
 
@@ -81,7 +81,7 @@ class Follow:
 
 
 class Flaky(Follow):
-    """In a bad episode it raises, returns NaN, or takes its whole process down."""
+    """In a bad episode it raises, returns NaN, or takes its simulator or its whole process down."""
 
     def act(self, observation: dict[str, Any]) -> dict[str, Any]:
         action = super().act(observation)
@@ -89,6 +89,8 @@ class Flaky(Follow):
             return action
         if observation["target"][0] > 0.8:
             raise RuntimeError("lost")
+        if "ODD_MAY_DIE" in os.environ:
+            raise SimulatorDied("the simulator died")
         if observation["target"][1] < 0.4 and "ODD_MAY_CRASH" in os.environ:
             os._exit(3)
         return {**action, "x": [np.nan, 0.0]}

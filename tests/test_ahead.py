@@ -14,6 +14,7 @@ from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opengato import commands
 from opengato.envs.ahead import Ahead, cut, look_every
 from opengato.envs.real.robot import Reading
 from opengato.envs.real.safety import Limits, Safety
@@ -23,6 +24,7 @@ from opengato.evaluation.control_loop import ControlLoop
 from opengato.evaluation.evaluate import EvaluateConfig, evaluate
 from opengato.evaluation.scores import reference_for
 from opengato.tasks import registry
+from opengato.training import train as training
 from opengato.training.demonstrations import run_episode
 from opengato.training.episodes import EpisodeStore, Recording, write_episodes
 from opengato.training.finetune import FinetuneConfig, demonstrations
@@ -123,6 +125,15 @@ def test_a_dataset_of_steps_is_one_of_looks(tmp_path: Path) -> None:
     assert looks.check(3)
     with pytest.raises(IndexError):
         looks[4]
+
+
+def test_a_pattern_of_looks_finds_the_datasets_of_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    body = Counter(spaces.Box(-300, 300, (1,), np.float32))
+    write_episodes(tmp_path, CART, [steps(5)], body.observation_space, body.action_space, {})
+    found: list[str] = []
+    monkeypatch.setattr(training, "train", lambda config, cards: found.extend(card.id for card in cards))
+    commands.train(training.TrainConfig(tasks=["control/cart*@4"], data_dir=str(tmp_path), out=str(tmp_path)), True)
+    assert found == [f"{CART}@4"]
 
 
 def test_demonstrations_are_collected_step_by_step(tmp_path: Path) -> None:

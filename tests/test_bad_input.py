@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from opengato.cli import main
+from opengato.errors import MissingExtraError
 from opengato.tasks.card import EXTRA_MODULES
 
 TASK = "control/cartpole-balance"
@@ -94,6 +96,63 @@ def test_wrong_word_is_answered_with_the_right_one(
     capsys: pytest.CaptureFixture[str], words: list[str], hint: str
 ) -> None:
     assert hint in refused(capsys, *words)
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["list", "split=foo"], "Legal: train, held_out"),
+        (["list", "tasks=[arm/*]", "split=heldout"], "Legal: train, held_out"),
+        (["list", "tasks=[arm/stack-blue-on-green]", "split=train"], "none is in the split train"),
+        (["list", "families", "tasks=[arm/stack-blue-on-green]", "split=train"], "none is in the split train"),
+        (["evaluate", "disturbance=5"], "keys with values"),
+        (["references", "env=3"], "keys with values"),
+        (["train", "mixture=5"], "keys with values"),
+        (["train", "weights={a/b: much}"], "weights.a/b=much is a str; legal: float"),
+        (["evaluate", "+foo=1"], "unknown setting 'foo'"),
+        (["evaluate", "preset=generalist"], "opengato train preset=generalist"),
+        (["train", "preset=generalist-99"], "generalist-9"),
+        (["fewshot", f"task={TASK}", "threads=-1"], "threads=-1 is illegal. Legal: 0 or more"),
+        (["twin", "threads=-1"], "0 or more"),
+        (["twin", "task=dialogue/smalltalk", "threads=0"], "this body has"),
+        (["serve", "port=99999"], "65535"),
+        (["serve", "certificate=a.pem", "key=b.pem"], "a.pem with key=b.pem"),
+        (["bench", "threads=[]"], "threads is []"),
+        (["bench", "threads=[1,0]"], "threads is [1, 0]"),
+        (["bench", "rounds=0"], "1 or more"),
+        (["imitation", "seeds=0"], "1 or more"),
+        (["serving", "robots=2"], "robots is 2 for 4 tasks"),
+        (["serving", "tasks=[]"], "for 0 tasks"),
+        (["strip", "fps=0"], "0.1 to 100"),
+        (["strip", "columns=-1"], "0 or more"),
+        (["strip", "side=0"], "1 or more"),
+        (["strip", "seconds=inf"], "more than 0"),
+        (["agents", "folders=['']"], "folders=''"),
+        (["chat", "temperature=nan"], "0.01 to 100"),
+        (["chat", "temperature=1e-40"], "0.01 to 100"),
+        (["chat", "temperature=-1"], "0.01 to 100"),
+        (["collect", f"tasks=[{TASK}]", "timeout_s=nan"], "timeout_s=nan"),
+    ],
+)  # fmt: skip
+def test_a_setting_without_sense_is_refused_with_the_legal_ones(
+    capsys: pytest.CaptureFixture[str], words: list[str], hint: str
+) -> None:
+    assert hint in refused(capsys, *words)
+
+
+def test_numbers_with_sense_are_taken() -> None:
+    from opengato.legal import check
+
+    for name, value in [("threads", 0), ("port", 0), ("temperature", 0.0), ("threads", [1, 2]), ("rate", 0.5)]:
+        check(name, value)
+    check("tasks", ["a"])
+    check("nothing known", -1e300)
+
+
+def test_errors_come_back_from_other_processes() -> None:
+    there = MissingExtraError("a task", "arm", ["mujoco"])
+    back = pickle.loads(pickle.dumps(there))
+    assert (type(back), str(back)) == (type(there), str(there))
 
 
 def test_missing_extra_names_the_install_command(

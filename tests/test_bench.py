@@ -1,6 +1,7 @@
 """`opengato bench`: what it promises to say, and what it refuses. How fast anything is, no test asks."""
 
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import torch
 
 from opengato.agent import Agent
 from opengato.agent.config import preset
-from opengato.benchmarks import large, ours, rollouts
+from opengato.benchmarks import bench as benching
+from opengato.benchmarks import large, ours, peers, rollouts, serving
 from opengato.benchmarks.bench import BenchConfig, bench, table
 from opengato.benchmarks.cloning import Clone
-from opengato.benchmarks.imitation import SIDES, ImitationConfig, imitation
+from opengato.benchmarks.imitation import SIDES, ImitationConfig, _line, _rows, imitation
 from opengato.errors import OpengatoError, UnknownNameError
 from opengato.training.collect import CollectConfig, collect
 
@@ -27,6 +29,26 @@ PROMISED = {
 def test_too_little_to_time_is_refused_before_anything_is_timed(wrong) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(OpengatoError, match="legal"):
         bench(BenchConfig(**wrong))
+
+
+def test_endings_are_appended_and_folders_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benching, "measure", lambda *_: {"ratios": {}})
+    monkeypatch.setattr(benching, "table", lambda _: "a table")
+    bench(BenchConfig(threads=[1], out=str(tmp_path / "new" / "bench-1.2")))
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["bench-1.2.json", "bench-1.2.md"]
+    monkeypatch.setattr(peers, "measure", lambda _: {})
+    peers.run(peers.PeersConfig(out=str(tmp_path / "peers" / "jat.json")), as_json=True)
+    monkeypatch.setattr(serving, "serving", lambda _: {})
+    serving.run(serving.ServingConfig(out=str(tmp_path / "serving" / "many.json")), as_json=True)
+    assert (tmp_path / "peers" / "jat.json").is_file()
+    assert (tmp_path / "serving" / "many.json").is_file()
+
+
+def test_a_line_of_one_rollout_has_no_interval() -> None:
+    (row,) = _rows(["a/b"], ["ours"], {"a/b ours 0": [50.0]})
+    assert "50.0 (one rollout" in _line(row)
+    (row,) = _rows(["a/b"], ["ours"], {"a/b ours 0": [50.0, 60.0], "a/b ours 1": [40.0, 50.0]})
+    assert re.search(r"50\.0 \[\d+, \d+\]", _line(row))
 
 
 @pytest.mark.slow

@@ -14,12 +14,13 @@ from gymnasium import spaces
 from opengato.agent import Agent, Episode, Spec
 from opengato.agent.text import Vocabulary
 from opengato.errors import OpengatoError
+from opengato.evaluation import evaluate as evaluating
 from opengato.evaluation.fewshot import study as module
 from opengato.evaluation.fewshot.config import FewshotConfig
 from opengato.evaluation.fewshot.nearest import CELLS, NearestAgent, _coarse
 from opengato.evaluation.fewshot.study import rows, study
 from opengato.evaluation.report import write_report
-from opengato.evaluation.report.studies import _mean
+from opengato.evaluation.report.studies import _mean, studies
 from opengato.tasks import registry
 
 from .test_policy import SMALL
@@ -103,8 +104,68 @@ def test_a_study_is_nested_goes_on_and_sums_up(config: FewshotConfig, monkeypatc
     kept = json.loads((Path(config.out) / "fewshot.json").read_text())
     assert all(run["moment"] in (0, 2, 4) for run in kept["runs"] if run["method"] != "nearest")
     page = write_report([], config.out).read_text()
-    assert page.count("<polyline") == 3
+    assert page.count("<polyline") == 7  # what was made in another way has a curve of its own
     assert TASK in page
+
+
+@pytest.fixture
+def learnt(config: FewshotConfig, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Methods in the order in which they learn; nothing is learnt, and nothing played."""
+    found: list[str] = []
+
+    def learn(cfg: Any, card: Any, spec: Any, episodes: Any, method: str, series: int) -> Any:
+        found.append(method)
+        return None, 0
+
+    monkeypatch.setattr(module, "_learn", learn)
+    monkeypatch.setattr(module, "_play", lambda *_: [1.0, 2.0])
+    return found
+
+
+def test_another_agent_without_control_is_another_study(config: FewshotConfig, learnt: list[str]) -> None:
+    first = replace(config, methods=["no-control", "scratch"], demonstrations=[1], series=1, without_control="a")
+    for again in (first, first, replace(first, without_control="b"), first):
+        found = study(again, registry.get(TASK), lambda _: None)
+        assert {(row["method"], row["agent"], row["series"]) for row in found} == {
+            ("no-control", again.without_control, 1), ("scratch", config.agent, 1),
+        }  # fmt: skip
+    assert learnt == ["no-control", "scratch", "no-control"]
+    study(replace(first, noise=0.1), registry.get(TASK), lambda _: None)
+    assert learnt[3:] == ["no-control", "scratch"]
+
+
+def test_a_prompt_shows_the_best_that_the_learner_was_given(
+    config: FewshotConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Any] = []
+    shown: list[Any] = []
+    learn, make = module._learn, evaluating.make_prompt
+
+    def learning(cfg: Any, card: Any, spec: Any, episodes: Any, method: str, series: int) -> Any:
+        given.append(max(episodes, key=lambda episode: episode.total_return))
+        return learn(cfg, card, spec, episodes, method, series)
+
+    def making(*facts: Any) -> Any:
+        prompt, words = make(*facts)
+        shown.append(prompt.episode)
+        return prompt, words
+
+    monkeypatch.setattr(module, "_learn", learning)
+    monkeypatch.setattr(evaluating, "make_prompt", making)
+    study(
+        replace(config, prompt="demonstration", methods=["nearest"], episodes=1), registry.get(TASK), lambda _: None
+    )  # fmt: skip
+    assert [id(episode) for episode in shown] == [id(episode) for episode in given]
+    assert len(given) == 4
+
+
+def test_figures_of_studies_before_are_read_and_shown(root: Path) -> None:
+    kept = json.loads((root / "docs" / "results" / "fewshot.json").read_text())
+    few = [run for run in kept["runs"] if run["demonstrations"] == 1 and run["task"] == kept["runs"][0]["task"]]
+    told = {(row["method"], row["score"]) for row in kept["rows"]}
+    assert few
+    assert {(row["method"], row["score"]) for row in rows(few)} <= told
+    assert "fewshot" in [section["id"] for section in studies(root / "docs" / "results")]
 
 
 def test_a_pool_makes_separate_studies_nested(config: FewshotConfig, monkeypatch: pytest.MonkeyPatch) -> None:

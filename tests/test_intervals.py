@@ -77,3 +77,15 @@ def test_paired_difference_is_sharper_than_the_two_apart() -> None:
     figure, interval = intervals.paired_difference(list(before + 5), list(before))
     assert figure == pytest.approx(5)
     assert interval == pytest.approx((5, 5))
+
+
+def test_few_pairs_are_never_clear() -> None:
+    assert intervals.paired_difference([100.0] * 3, [0.0] * 3) == (100.0, None), "of three successes no zero width"
+    few, enough = intervals.CLEAR_FROM - 1, intervals.CLEAR_FROM
+    _, interval = intervals.paired_difference([9.0 + i for i in range(few)], [0.0] * few)
+    assert interval is not None
+    assert interval[0] > 0
+    assert [intervals.clear(interval, n) for n in (few, enough)] == [0, 1]
+    assert intervals.clear((-3.0, -1.0), enough) == -1
+    assert intervals.clear((-3.0, 1.0), enough) == 0
+    assert intervals.clear(None, enough) == 0

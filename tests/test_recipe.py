@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from importlib.resources import files
 
 import pytest
 
 from opengato import recipe
+from opengato.agent import Agent
+from opengato.agent.config import preset
 from opengato.cli import COMMANDS, _import, compose, main
 from opengato.errors import UnknownNameError
 from opengato.tasks import registry
@@ -38,6 +41,11 @@ def test_every_command_is_legal_and_finds_what_was_made_before(name: str) -> Non
         assert all((config.folder_of(task), task) in shown for task in learnt), line
         assert all((config.shown_of(task), task) in shown for task in learnt if config.shown_of(task)), line
         outs.add(config.out)
+
+
+def test_the_agent_that_ships_has_the_shape_that_its_recipe_gives() -> None:
+    config = compose("train", _import(COMMANDS["train"][0]), ["preset=generalist-1"])
+    assert replace(preset(config.model), **config.shape) == Agent.load("generalist").model.config
 
 
 def test_commands_run_in_order_from_where_it_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from opengato.evaluation import video
-from opengato.evaluation.report import charts, words, write_report
+from opengato.evaluation import provenance, video
+from opengato.evaluation.report import charts, studies, words, write_report
 from opengato.evaluation.report.curves import Panel
 from opengato.evaluation.report.duel import duel
-from opengato.evaluation.report.page import headline, main_rows
+from opengato.evaluation.report.page import _pairs, _prompts, headline, main_rows
 
 VOID = {"meta", "link", "br", "source", "input", "img"}
 
@@ -216,3 +216,71 @@ def test_curves_of_a_study_are_part_of_the_report(tmp_path: Path) -> None:
     assert panel.count("<circle") == 1
     ends = [float(y) for _, y in re.findall(r"([\d.-]+),([\d.-]+)", re.search(r'points="(.*?)"', panel)[1])]  # type: ignore[index]
     assert all(0 <= y <= 150 for y in ends)
+
+
+def test_disturbed_and_cut_rows_are_in_no_mean() -> None:
+    plain, other = make_row("a/x", 80.0), make_row("a/y", 60.0)
+    odd = [
+        make_row("a/x", 10.0, disturbance={"noise": 0.1}), make_row("a/x", 20.0, max_steps=9),
+        make_row("a/x", 30.0, precision="int8"),
+    ]  # fmt: skip
+    for rows in ([*odd, plain, other], [plain, other, *odd]):
+        assert main_rows(rows) == [plain, other]
+        wrong = [{**row, "prompt": "wrong", "score": 1.0} for row in rows]
+        table = _prompts([*rows, *wrong])
+        assert table is not None
+        assert table["table"]["a/x"]["demonstration"] == plain
+        staged = [{**row, "stage": stage} for stage in ("before", "after") for row in rows]
+        pairs = _pairs(staged, Path())
+        assert [pair["stages"]["after"]["score"] for pair in pairs] == [80.0, 60.0]
+        found = duel([*rows, *({**row, "agent": "old"} for row in rows)], ())
+        assert found is not None
+        assert [line["first"]["score"] for line in found["lines"]] == [80.0, 60.0]
+    assert main_rows(odd[:1]) == odd[:1], "shown where there is nothing else"
+
+
+def test_of_one_task_the_headline_has_its_own_interval() -> None:
+    none = make_row("a/x", 0.0, interval=[0.0, 16.1])
+    none["episodes"] = [{**episode, "score": 0.0} for episode in none["episodes"]]
+    assert headline([none])["interval"] == [0.0, 16.1], "of no success in 20 no zero width"
+    assert headline([make_row("a/x", 120.0, interval=[90.0, 150.0])])["interval"] == [90.0, 100.0]
+
+
+def test_a_few_pairs_are_no_win() -> None:
+    few = [{**row, "episodes": row["episodes"][:5]} for row in (make_row("a/x", 90.0), make_row("a/x", 10.0))]
+    for row, shift in zip(few, (0, 1), strict=True):
+        row["episodes"] = [{**e, "score": e["score"] + shift * i} for i, e in enumerate(row["episodes"])]
+    found = duel([few[0], {**few[1], "agent": "old"}], ())
+    assert found is not None
+    assert found["lines"][0]["gain"]["interval"][0] > 0
+    assert found["wins"] == (0, 0)
+
+
+def test_the_page_says_where_rows_were_measured(tmp_path: Path) -> None:
+    rows = [make_row("a/x", 80.0, commit="c0ffee", machine={"processor": "a fast one"}), make_row("a/y", 80.0)]
+    about = {"commit": "deadbeef", "machine": {"processor": "a slow one"}, "versions": {"torch": "0.1"}, "config": {}}
+    (tmp_path / "results.json").write_text(json.dumps({"about": about, "results": rows}))
+    page, _ = read(write_report(rows, tmp_path))
+    setup = page[page.index('id="setup"') :]
+    assert setup.count("<h3>Measured: 1 row</h3>") == 2
+    for told in ("c0ffee", "a fast one", "deadbeef", "a slow one", "This page was made", "<dd>0.1</dd>"):
+        assert told in setup, told
+    here = [{**row, "commit": provenance.commit(), "machine": provenance.machine()} for row in rows]
+    page, _ = read(write_report(here, tmp_path))
+    assert "<h3>Measured</h3>" in page
+    assert "This page was made" not in page
+
+
+def test_curves_of_other_settings_are_not_one_curve() -> None:
+    row = {"task": "a/x", "method": "scratch", "demonstrations": 1, "n": 20, "interval": None, "steps": 400, "seed": 0}
+    rows = [{**row, "score": 10.0}, {**row, "score": 90.0, "steps": 800}, {**row, "method": "nearest", "score": 5.0}]
+    assert list(studies._fewshot(rows)["legend"]) == ["scratch, steps 400", "scratch, steps 800", "nearest"]
+    body = {"task": "a/x", "kind": "delay", "unit": "ms", "agent": "generalist", "interval": None}
+    old, new = (json.dumps(["a/x", "generalist", "demonstration", n, 0, None, {"latency_ms": 1}]) for n in (5, 20))
+    rows = [
+        *({**body, "level": level, "score": 10.0, "n": 5, "key": old} for level in (0, 50)),
+        {**body, "level": 0, "score": 90.0, "n": 20, "key": new},
+    ]  # fmt: skip
+    (found,) = studies._robustness(rows)["bodies"]
+    assert found["note"] == "20 rollouts a point"
+    assert str(found["panels"][0]).count("<circle") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -51,6 +52,31 @@ def test_a_sheet_is_whole_and_played_once(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(robustness, "evaluate", never)
     assert [row["score"] for row in robustness.sheet(config)] == [row["score"] for row in rows]
+
+
+def test_without_tasks_it_is_those_of_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = SimpleNamespace(card={"tasks": ["dialogue/smalltalk", "control/cartpole-balance"]})
+    played: list[str] = []
+
+    def play(config: EvaluateConfig, *_: object) -> list[dict[str, object]]:
+        played.extend(config.tasks)
+        row = {"task": config.tasks[0], "agent": "x", **dict.fromkeys(robustness.KEPT)}
+        return [row]
+
+    monkeypatch.setattr(robustness, "evaluate", play)
+    monkeypatch.setattr(robustness, "write_report", lambda *_: None)
+    monkeypatch.setattr(robustness, "read_results", lambda _: [])
+    rows = robustness.sheet(EvaluateConfig(agent="x", out=str(tmp_path), robustness="sheet"), agent=agent)
+    assert {row["task"] for row in rows} == set(played) == {"control/cartpole-balance"}
+
+
+@pytest.mark.parametrize(
+    ("tasks", "told"), [([], "no tasks given"), (["dialogue/smalltalk"], "nothing can be disturbed in dialogue/small")]
+)
+def test_a_sheet_of_nothing_is_refused(tmp_path: Path, tasks: list[str], told: str) -> None:
+    with pytest.raises(OpengatoError, match=told):
+        robustness.sheet(EvaluateConfig(agent="random", tasks=tasks, out=str(tmp_path), robustness="sheet"))
+    assert not list(tmp_path.iterdir())
 
 
 def test_another_sheet_is_refused(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from opengato.benchmarks import ours
 from opengato.benchmarks.bench import PLAIN_ROWS, quantiles, timed_update
 from opengato.benchmarks.peers.process import Process
 from opengato.errors import OpengatoError, UnknownNameError
-from opengato.evaluation.provenance import commit, machine, versions
+from opengato.evaluation.provenance import commit, machine, versions, write_json
 from opengato.training.trainer import native_bf16
 
 SIDES = {path.stem.removesuffix("_side"): path for path in Path(__file__).parent.glob("*_side.py")}
@@ -141,7 +141,7 @@ def run(config: PeersConfig, as_json: bool) -> Any:
     """The command."""
     found = measure(config)
     if config.out:
-        Path(config.out).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        write_json(Path(config.out), found)
     if as_json:
         return found
     print(table(found))

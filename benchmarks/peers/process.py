@@ -49,18 +49,24 @@ class Process:
     def ask(self, order: str, argument: Any = None) -> Any:
         """What a method of the side returns."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([order, argument]) + "\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(json.dumps([order, argument]) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise self._ended() from None
         return self._answer()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            self._process.wait()
-            self._heard.wait(5)
-            raise OpengatoError("the peer's process ended:\n" + "\n".join(self._said))
+            raise self._ended()
         return json.loads(line)
+
+    def _ended(self) -> OpengatoError:
+        self._process.wait()
+        self._heard.wait(5)
+        return OpengatoError("the peer's process ended:\n" + "\n".join(self._said))
 
     def _listen(self) -> None:
         """Keep the last lines of what it says, so that its pipe never fills."""

@@ -29,7 +29,7 @@ class FewshotConfig:
         moments: of that curve, beside its start.
         steps, learning_rate: of fine-tuning.
         noise: of demonstrations that are collected here (see `CollectConfig`).
-        prompt: as in `evaluate`.
+        prompt: as in `evaluate`; a demonstration is the best of those that the learner was given.
         lora: rank of the adapters.
         seed: of subsets, training and rollouts.
         data_dir: where demonstrations lie, and where those collected here are put.

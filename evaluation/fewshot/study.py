@@ -38,7 +38,7 @@ VALIDATION = 500_000  # added to the evaluation's seeds for the curve along the 
 SMOOTH = 3  # moments of the curve that are averaged
 # How a run was made: runs that differ in one of these are different studies. What a series draws from (`pool`) is not
 # among them: that makes other draws, as another series does.
-PROTOCOL = ("agent", "steps", "learning_rate", "lora", "moments", "along", "episodes", "prompt", "seed")
+PROTOCOL = ("agent", "steps", "learning_rate", "lora", "moments", "along", "episodes", "prompt", "noise", "seed")
 Row = dict[str, Any]
 
 
@@ -54,23 +54,24 @@ def study(config: FewshotConfig, card: Card, say: Callable[[str], None] = print)
     runs: list[Row] = json.loads(path.read_text())["runs"] if path.is_file() else []
     episodes, spec = _pool(config, card)
     reference = reference_for(card, config.data_dir)
-    shared = {"task": card.id, "pool": len(episodes), **{name: getattr(config, name) for name in PROTOCOL}}
+    protocol = {"task": card.id, "pool": len(episodes), **{name: getattr(config, name) for name in PROTOCOL}}
     for series in range(config.series):
         order = np.random.default_rng([config.seed, series]).permutation(len(episodes))
         for count in sorted(config.demonstrations):
             chosen = [episodes[i] for i in order[:count]]
             for method in config.methods:
-                facts = {"method": method, "demonstrations": count, "series": series, **shared}
+                facts = {"method": method, "demonstrations": count, "series": series, **protocol}
+                facts["agent"] = _starts_from(config, method)
                 if any(_agrees(run, facts) for run in runs):
                     continue
                 agent, moment = _learn(config, card, spec, chosen, method, series)
-                returns = _play(config, card, agent, config.episodes, 0)
+                returns = _play(config, card, agent, chosen, config.episodes, 0)
                 points = [score(value, reference) for value in returns]
                 runs.append({**facts, "moment": moment, "returns": returns, "scores": points, "commit": commit()})
                 write_json(path, {"machine": machine(), "runs": runs, "rows": rows(runs)})
                 told = "no scale" if points[0] is None else f"score {mean(p for p in points if p is not None):.0f}"
                 say(f"{card.id}, {method}, {count} demonstrations, series {series}: {told}")
-    return rows([run for run in runs if _agrees(run, shared)])
+    return rows([run for run in runs if _agrees(run, {**protocol, "agent": _starts_from(config, run["method"])})])
 
 
 def rows(runs: Sequence[Row]) -> list[Row]:
@@ -97,6 +98,11 @@ def _key(run: Row) -> tuple[tuple[str, Any], ...]:
     return tuple((name, run.get(name)) for name in ("task", "method", "demonstrations", *PROTOCOL))
 
 
+def _starts_from(config: FewshotConfig, method: str) -> str:
+    """The agent of a method."""
+    return config.without_control if method == "no-control" else config.agent
+
+
 def _agrees(run: Row, facts: Row) -> bool:
     return all(run.get(name) == value for name, value in facts.items())
 
@@ -113,7 +119,7 @@ def _learn(
     config: FewshotConfig, card: Card, spec: Spec, episodes: Sequence[Episode], method: str, series: int
 ) -> tuple[Any, int]:
     """What a method makes of demonstrations, and after how many updates it was best."""
-    base = Agent.load(config.without_control if method == "no-control" else config.agent)
+    base = Agent.load(_starts_from(config, method))
     if method == "nearest":
         return NearestAgent(spec, episodes, base.vocabulary), 0
     if method == "scratch":
@@ -131,7 +137,7 @@ def _learn(
         if part:
             trainer.run(stop_after=part)
         moments.append(trainer.step)
-        curve.append(mean(_play(config, card, base, config.along, VALIDATION)))
+        curve.append(mean(_play(config, card, base, episodes, config.along, VALIDATION)))
         kept.append({name: value.clone() for name, value in base.model.state_dict().items()})
     smooth = [mean(curve[max(0, i - SMOOTH // 2) : i + SMOOTH // 2 + 1]) for i in range(len(curve))]
     best = int(np.argmax(smooth))
@@ -141,14 +147,16 @@ def _learn(
     return base, moments[best]
 
 
-def _play(config: FewshotConfig, card: Card, agent: Any, episodes: int, seed: int) -> list[float]:
-    """Returns of rollouts on the evaluation's seeds from `seed` on."""
+def _play(
+    config: FewshotConfig, card: Card, agent: Any, given: Sequence[Episode], episodes: int, seed: int
+) -> list[float]:
+    """Returns of rollouts on the evaluation's seeds from `seed` on; what a prompt shows is the best of those given."""
     with tempfile.TemporaryDirectory() as folder:
         settings = EvaluateConfig(
             agent="fewshot", tasks=[card.id], episodes=episodes, prompt=config.prompt, seed=config.seed + seed,
             data_dir=config.data_dir, out=folder, plugins=list(config.plugins),
         )  # fmt: skip
-        row = evaluate(settings, agent=agent)[0]
+        row = evaluate(settings, agent=agent, shown=max(given, key=lambda episode: episode.total_return))[0]
     if row["errors"]:
         raise OpengatoError(f"{card.id}: {row['errors'][0]}")
     return [float(each["return"]) for each in row["episodes"]]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from opengato.evaluation import intervals
+from opengato.evaluation.results import alike
 
 Row = dict[str, Any]
 
@@ -34,9 +35,10 @@ def duel(rows: Sequence[Row], baselines: Sequence[str]) -> dict[str, Any] | None
 
     Returns:
         `first, second`, per task and prompt `{task, prompt, first, second, gain}` (largest gain of the first on top),
-        and how many tasks each `wins`: its paired interval leaves zero out. None where there are no two agents.
+        and how many tasks each `wins`: its paired interval leaves zero out, of enough pairs (`intervals.CLEAR_FROM`).
+        None where there are no two agents.
     """
-    plain = [row for row in rows if not (row.get("stage") or row.get("disturbance")) and row["agent"] not in baselines]
+    plain = alike([row for row in rows if not row.get("stage") and row["agent"] not in baselines])
     agents = [agent for agent, _ in Counter(row["agent"] for row in plain).most_common(2)]
     if len(agents) < 2:
         return None
@@ -51,7 +53,7 @@ def duel(rows: Sequence[Row], baselines: Sequence[str]) -> dict[str, Any] | None
     if not lines:
         return None
     lines.sort(key=lambda line: -line["gain"]["figure"])
-    told = [line["gain"]["interval"] for line in lines if line["gain"]["interval"] is not None]
-    wins = sum(low > 0 for low, _ in told), sum(high < 0 for _, high in told)
+    clear = [sign for line in lines if (sign := intervals.clear(line["gain"]["interval"], line["gain"]["n"]))]
+    wins = clear.count(1), clear.count(-1)
     mean = sum(line["gain"]["figure"] for line in lines) / len(lines)
     return {"first": agents[0], "second": agents[1], "lines": lines, "wins": wins, "mean": mean}

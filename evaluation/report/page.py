@@ -17,11 +17,11 @@ from opengato.evaluation import intervals, provenance
 from opengato.evaluation.report import charts, words
 from opengato.evaluation.report.duel import duel, paired
 from opengato.evaluation.report.studies import studies
+from opengato.evaluation.results import STAGES, about_results, alike, places
 from opengato.evaluation.scores import COLLAPSED, MOST
 
 HERE = Path(__file__).resolve().parent
 PROMPT_ORDER = ("demonstration", "both", "instruction", "none", "wrong")
-STAGES = ("before", "after", "scratch")
 BASELINES = ("random", "demonstrator")
 HUES = (222, 160, 28, 275, 345, 192, 95, 310, 52, 250)  # of families, in order of appearance
 Row = dict[str, Any]
@@ -53,7 +53,10 @@ def write_report(
         notes: sentences to put under the heading.
 
     Returns:
-        The file.
+        The file. It says where each row was measured, and where the page was made if that is elsewhere.
+
+    Raises:
+        OpengatoError: `out_dir/results.json` is damaged.
     """
     out = Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
@@ -61,14 +64,16 @@ def write_report(
     main = main_rows(rows)
     families = {family: HUES[i % len(HUES)] for i, family in enumerate(dict.fromkeys(row["family"] for row in rows))}
     scale = charts.Scale.around(_drawn(main))
-    settings = _settings(config, out)
+    about = about_results(out)
+    settings = _settings(config, about)
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.globals.update(
         bar=charts.bar, arrow=charts.arrow, number=words.number, span=words.span, share=words.share
     )
-    environment.globals.update(points=words.points, plural=words.plural)
+    environment.globals.update(points=words.points, plural=words.plural, conditions=words.conditions)
+    environment.globals.update(clear_from=intervals.CLEAR_FROM)
     page = environment.get_template("template.html").render(
         title=title,
         notes=list(notes),
@@ -88,9 +93,8 @@ def write_report(
         columns=words.columns(rows),
         errors=[(row["task"], error) for row in rows for error in row.get("errors") or ()],
         settings=words.settings(settings),
-        machine=provenance.machine(),
-        versions=provenance.versions(),
-        commit=provenance.commit(),
+        places=_places(rows, about),
+        versions=about.get("versions") or provenance.versions(),
         data=_embed_json(rows),
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         script=Markup((HERE / "script.js").read_text(encoding="utf-8")),
@@ -102,17 +106,31 @@ def write_report(
     return path
 
 
-def _settings(config: Any, out: Path) -> Any:
+def _settings(config: Any, about: dict[str, Any]) -> Any:
     if dataclasses.is_dataclass(config) and not isinstance(config, type):
         return dataclasses.asdict(config)
-    results = out / "results.json"
-    if config is None and results.is_file():
-        return json.loads(results.read_text(encoding="utf-8")).get("about", {}).get("config")
-    return config
+    return about.get("config") if config is None else config
+
+
+def _places(rows: Sequence[Row], about: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where the rows were measured, and where this page is made unless that is one of these."""
+    measured = places(rows, about)
+    here = {"commit": provenance.commit(), "machine": provenance.machine()}
+
+    def essence(place: dict[str, Any]) -> tuple[Any, ...]:  # cores and accelerator depend on how a process was started
+        return place["commit"], *((place["machine"] or {}).get(name) for name in ("system", "processor"))
+
+    made = [] if essence(here) in map(essence, measured) else [{**here, "title": "This page was made"}]
+    titled = [
+        {**place, "title": "Measured" if len(measured) == 1 else f"Measured: {words.plural(place['rows'], 'row')}"}
+        for place in measured
+    ]
+    return [*titled, *made]
 
 
 def main_rows(rows: Sequence[Row]) -> list[Row]:
-    """The rows the headline speaks of: the agent with most rows, outside any comparison, with its best-informed prompt.
+    """The rows the headline speaks of: the agent with most rows, outside any comparison, with its best-informed prompt,
+    and of rows played under several conditions those that are `alike`.
 
     One row per task; where only baselines or comparisons were run, those.
     """
@@ -121,7 +139,7 @@ def main_rows(rows: Sequence[Row]) -> list[Row]:
         [row for row in rows if row.get("stage") == "after"],
         list(rows),
     ]
-    pool = next((pool for pool in pools if pool), [])
+    pool = alike(next((pool for pool in pools if pool), []))
     if not pool:
         return []
     agent = Counter(row["agent"] for row in pool).most_common(1)[0][0]
@@ -143,6 +161,8 @@ def headline(rows: Sequence[Row]) -> dict[str, Any]:
     found: dict[str, Any] = {"mean": None, "interval": None, "iqm": None, "iqm_interval": None}
     if groups:
         found["mean"], found["interval"] = intervals.stratified(groups)
+        if len(scored) == 1:  # its own interval knows what its episodes are, successes say
+            found["interval"] = _at_most(scored[0].get("interval"))
         found["iqm"], found["iqm_interval"] = intervals.stratified(
             groups, intervals.pooled_interquartile_mean, resamples=500
         )
@@ -164,6 +184,11 @@ def headline(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
+def _at_most(interval: Sequence[float] | None) -> list[float] | None:
+    """A score's interval where the score counts for `MOST` at most."""
+    return None if interval is None else [min(end, MOST) for end in interval]
+
+
 def _groups(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Per family its mean with interval and its rows, best first."""
     groups = []
@@ -178,7 +203,7 @@ def _groups(rows: Sequence[Row]) -> list[dict[str, Any]]:
 def _pairs(rows: Sequence[Row], out: Path) -> list[dict[str, Any]]:
     """Comparisons around fine-tuning: per task and prompt the rows by stage, the gain and the clips."""
     found = []
-    staged = [row for row in rows if row.get("stage") in STAGES]
+    staged = alike([row for row in rows if row.get("stage") in STAGES])
     for key in dict.fromkeys((row["task"], row["prompt"]) for row in staged):
         stages = {row["stage"]: row for row in staged if (row["task"], row["prompt"]) == key}
         gains = []
@@ -195,7 +220,7 @@ def _pairs(rows: Sequence[Row], out: Path) -> list[dict[str, Any]]:
 
 def _prompts(rows: Sequence[Row]) -> dict[str, Any] | None:
     """Score by task and kind of prompt, where at least one task has been tried with two."""
-    plain = [row for row in rows if not row.get("stage") and row["agent"] not in BASELINES]
+    plain = alike([row for row in rows if not row.get("stage") and row["agent"] not in BASELINES])
     if not plain:
         return None
     agent = Counter(row["agent"] for row in plain).most_common(1)[0][0]

@@ -37,6 +37,7 @@ def studies(out: Path) -> list[dict[str, Any]]:
 
 
 def _robustness(rows: list[Row]) -> dict[str, Any]:
+    rows = _newest(rows)
     colours = hues([row["agent"] for row in rows])
     bodies = []
     for task, members in _by(rows, "task").items():
@@ -49,19 +50,40 @@ def _robustness(rows: list[Row]) -> dict[str, Any]:
     return {"id": "robustness", "title": "What will break", "text": text, "legend": colours, "bodies": bodies}
 
 
+def _newest(rows: Sequence[Row]) -> list[Row]:
+    """Of each task and agent the rows that were made with the settings of the last one: earlier ones are of another
+    sheet. (A row's key is those settings and the disturbance.)"""
+
+    def settings(row: Row) -> Any:
+        return json.loads(row["key"])[:-1] if "key" in row else None
+
+    last = {(row["task"], row["agent"]): settings(row) for row in rows}
+    return [row for row in rows if settings(row) == last[row["task"], row["agent"]]]
+
+
 def _fewshot(rows: list[Row]) -> dict[str, Any]:
-    colours = hues([row["method"] for row in rows])
+    from opengato.evaluation.fewshot.study import PROTOCOL  # what learns is imported where there is such a study only
+
+    rows = [{**row, "curve": name} for of in _by(rows, "method").values() for row, name in _named(of, PROTOCOL)]
+    colours = hues([row["curve"] for row in rows])
     tasks = _by(rows, "task")
     charts: dict[str, Sequence[Row]] = dict(tasks)
     if len(tasks) > 1:
-        charts = {_mean_of(tasks): _mean(list(tasks.values()), "method", "demonstrations"), **charts}
-    panels = [_panel(name, of, "demonstrations", "method", colours) for name, of in charts.items() if of]
+        charts = {_mean_of(tasks): _mean(list(tasks.values()), "curve", "demonstrations"), **charts}
+    panels = [_panel(name, of, "demonstrations", "curve", colours) for name, of in charts.items() if of]
     bodies = [{"name": "Score over demonstrations", "note": _rollouts(rows), "panels": panels}]
     text = (
         "Tasks that were never trained on: the generalist fine-tuned on their demonstrations, the same size from "
         "scratch, a look-up of the nearest moment; best moment of the smoothed curve, on seeds of its own."
     )
     return {"id": "fewshot", "title": "Few-shot curves", "text": text, "legend": colours, "bodies": bodies}
+
+
+def _named(rows: Sequence[Row], protocol: Sequence[str]) -> list[tuple[Row, str]]:
+    """Rows of one method, each with the name of its curve: how it was made is part of it where others were made in
+    another way, for those are other studies."""
+    differ = [name for name in protocol if len({row.get(name) for row in rows}) > 1]
+    return [(row, ", ".join([row["method"], *(f"{name} {row.get(name)}" for name in differ)])) for row in rows]
 
 
 def _scaling(rows: list[Row]) -> dict[str, Any]:
@@ -111,10 +133,10 @@ def _mean(tasks: Sequence[Sequence[Row]], curve: str, along: str) -> list[Row]:
 
 def _panel(name: str, rows: Sequence[Row], along: str, curve: str, colours: dict[str, int]) -> Any:
     levels = sorted({row[along] for row in rows})
-    curves = {
-        each: [next((row for row in of if row[along] == level), None) for level in levels]
-        for each, of in _by(rows, curve).items()
-    }
+    curves = {}
+    for each, of in _by(rows, curve).items():
+        newest = {row[along]: row for row in of}
+        curves[each] = [newest.get(level) for level in levels]
     return Panel(name, levels, curves, colours).draw()
 
 

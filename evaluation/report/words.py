@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from opengato.evaluation import results
+
 NOTHING = "–"
 
 
@@ -50,7 +52,15 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
     names = ("success", "published", "perplexity", "cider", "exact", "stage", "errors")
     found = {name: any(row.get(name) not in (None, "", []) for row in rows) for name in names}
     found["agent"] = len({row["agent"] for row in rows}) > 1
+    found["conditions"] = any(map(conditions, rows))
     return found
+
+
+def conditions(row: Mapping[str, Any]) -> str:
+    """What is not ordinary about a row, in a few words; "" for nothing."""
+    disturbance, steps, precision = results.conditions(dict(row))
+    told = ["" if disturbance == "{}" else f"disturbed {disturbance}", "" if steps is None else f"cut at {steps} steps"]
+    return ", ".join(filter(None, [*told, "" if precision == results.PRECISION else precision]))
 
 
 def settings(config: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -76,7 +76,7 @@ def run(config: ServeConfig, as_json: bool) -> None:
         raise OpengatoError(f"keep_s is {config.keep_s}; legal: 1 second or more.")
     if bool(config.certificate) != bool(config.key):
         raise OpengatoError("certificate and key go together.")
-    asyncio.run(_serve(config, token_of(config)))
+    asyncio.run(_serve(config, token_of(config), _tls(config)))
 
 
 def token_of(config: ServeConfig) -> str:
@@ -92,7 +92,20 @@ def _loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def _serve(config: ServeConfig, token: str) -> None:
+def _tls(config: ServeConfig) -> ssl.SSLContext | None:
+    if not config.certificate:
+        return None
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        tls.load_cert_chain(config.certificate, config.key)
+    except OSError as error:
+        raise OpengatoError(
+            f"certificate={config.certificate} with key={config.key} can't be used ({error}). Next: name two PEM files"
+        ) from None
+    return tls
+
+
+async def _serve(config: ServeConfig, token: str, tls: ssl.SSLContext | None) -> None:
     import torch
 
     from opengato.agent import Agent
@@ -105,10 +118,6 @@ async def _serve(config: ServeConfig, token: str) -> None:
         torch.set_num_threads(config.threads)
     agent = Agent.load(config.agent, pick_device(config.device), config.precision)
     catalogue = Catalogue(agent, config.tasks, config.data_dir)
-    tls = None
-    if config.certificate:
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        tls.load_cert_chain(config.certificate, config.key)
     server = PolicyServer(catalogue, config.robots, token, config.keep_s, config.max_message_mib << 20, tls)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

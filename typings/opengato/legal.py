@@ -1,0 +1,1 @@
+../../opengato/legal.py
