@@ -2,7 +2,7 @@
 #   make demo        the main job, start to end: report.html with videos
 #   make test        the fast tests
 #   make install     the set-up alone, into .venv
-#   make generalist  the shipped agent from nothing: hours of collecting, half an hour of training on a GPU
+#   make generalist  the shipped agent from nothing: hours of collecting, then minutes of training on a GPU and eight hours on two cores
 # Settings: ARGS="episodes=2 open=false" (of the demo), PYTHON=python3.12, VENV=folder, TORCH_INDEX=<index of PyTorch builds, e.g. for CUDA>
 
 VENV ?= .venv
