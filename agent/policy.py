@@ -112,11 +112,14 @@ class Policy:
         if steps is None:
             return
         sizes = layout.sizes(steps)
-        pieces = Pieces(self.model.config.slots)
-        pieces.add(layout, body.codec, steps, np.cumsum(sizes) - sizes)
-        which, when = np.asarray([row], np.int64), np.repeat(np.arange(len(steps)), sizes)
-        self._feed(pieces, sizes.sum(keepdims=True), which, when)
-        self._time[row] = len(steps)
+        first = self.stream.skip(row, sizes)  # what is before can't be felt any more
+        steps, sizes = steps[first:], sizes[first:]
+        if len(steps):
+            pieces = Pieces(self.model.config.slots)
+            pieces.add(layout, body.codec, steps, np.cumsum(sizes) - sizes)
+            which, when = np.asarray([row], np.int64), np.repeat(first + np.arange(len(steps)), sizes)
+            self._feed(pieces, sizes.sum(keepdims=True), which, when)
+        self._time[row] = first + len(steps)
 
     def act(self, observation: Any) -> Any:
         """One action per environment.

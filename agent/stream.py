@@ -85,6 +85,21 @@ class Stream:
         self.place[rows] = -1
         self.count[rows] = 0
 
+    def skip(self, row: int, sizes: np.ndarray) -> int:
+        """Begin a row's episode behind timesteps that nothing after the last of these depends on.
+
+        Args:
+            row: which; its episode has just begun.
+            sizes: int64 [T], positions of each timestep so far.
+
+        Returns:
+            The first timestep that must be fed: a block looks back `horizon` of them, and so does the one below it.
+        """
+        reach = (int(self.horizon[row]) - 1) * self.model.config.blocks
+        first = max(0, len(sizes) - reach)
+        self.count[row] = sizes[:first].sum()
+        return first
+
     def change(self, row: int, lane: Lane) -> None:
         """Let a row look back at something else; its episode starts anew.
 
@@ -163,14 +178,18 @@ class Stream:
     def _feed_in_parts(
         self, x_ND: torch.Tensor, lengths: np.ndarray, rows: np.ndarray, step_N: np.ndarray
     ) -> torch.Tensor:
-        """More than a row's window holds: one window after another, as far as each row goes, whoever is beside it."""
+        """More than a row's window holds: one window after another, as far as each row goes, whoever is beside it. With
+        a horizon one timestep after another: the ring holds no more than that takes."""
         out = torch.empty_like(x_ND)
-        most = np.minimum(self.window[rows], self.ring)
-        number_N = np.arange(len(x_ND)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        window_N = number_N // np.repeat(most, lengths)
-        for number in range(int(window_N.max()) + 1):
-            part = np.clip(lengths - number * most, 0, most)
-            chosen = np.flatnonzero(window_N == number)
+        first = np.cumsum(lengths) - lengths
+        row_N = np.repeat(np.arange(len(rows)), lengths)
+        since_N = step_N - step_N[first][row_N]
+        by_step = (self.horizon[rows] < FOREVER) & (step_N[first + lengths - 1] > step_N[first])
+        window_N = (np.arange(len(x_ND)) - first[row_N]) // np.minimum(self.window[rows], self.ring)[row_N]
+        part_N = np.where(by_step[row_N], since_N, window_N)
+        for number in range(int(part_N.max()) + 1):
+            chosen = np.flatnonzero(part_N == number)
+            part = np.bincount(row_N[chosen], minlength=len(rows))
             here = torch.from_numpy(chosen).to(self.device)
             out[here] = self.feed(x_ND[here], part[part > 0], rows[part > 0], step_N[chosen])
         return out

@@ -292,6 +292,24 @@ def test_what_is_recalled_is_as_if_it_had_been_done(name: str, action: str) -> N
     _equal(policies[1].act(last), policies[0].act(last))
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("horizon", [1, 2, 3])
+def test_what_is_recalled_behind_a_horizon_is_felt_alike(name: str, horizon: int) -> None:
+    """Long ago is left out, and a ring may not lose what a later position of the same feeding looks at."""
+    agent, body = Agent.new(replace(CONFIGS[name], horizon=horizon), seed=3), spaces.Box(-1, 1, (5,))
+    policies = [agent.policy(Spec(body, zoo.ACTION), Prompt("do it"), decode="mode") for _ in range(2)]
+    body.seed(0)
+    *past, last = (body.sample() for _ in range(13))
+    policies[1].recall(0, past, [policies[0].act(observation) for observation in past])
+    felt: list[list[torch.Tensor]] = [[], []]
+    for policy, found in zip(policies, felt, strict=True):
+        feed = policy.stream.feed
+        policy.stream.feed = lambda *parts, feed=feed, found=found: found.append(feed(*parts)) or found[-1]
+    _equal(*(policy.act(last) for policy in policies))
+    for one, two in zip(*felt, strict=True):
+        torch.testing.assert_close(two[-1], one[-1], atol=1e-5, rtol=1e-5)
+
+
 class _Known:
     """A vocabulary that reads "0", "1", … as given token ids."""
 
