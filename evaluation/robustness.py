@@ -16,7 +16,7 @@ from opengato.errors import OpengatoError, UnknownNameError
 from opengato.evaluation.evaluate import EvaluateConfig, Progress, evaluate, prepare
 from opengato.evaluation.provenance import commit, machine, write_json
 from opengato.evaluation.report import write_report
-from opengato.evaluation.results import read_results
+from opengato.evaluation.results import PRECISION, read_results
 from opengato.tasks.card import Card
 
 SHEETS = ("sheet",)
@@ -87,7 +87,9 @@ def sheet(
                 one = replace(config, tasks=[card.id], robustness="", disturbance={**config.disturbance, **wrong})
                 if wrong:
                     one = replace(one, video=0, out=str(out / LEVELS))
-                facts = (card.id, one.agent, one.prompt, one.episodes, one.seed, one.max_steps, one.disturbance)
+                played = (one.prompt, one.episodes, one.seed, one.max_steps)
+                weights = () if one.precision == PRECISION else (one.precision,)  # sheets of before know the usual
+                facts = (card.id, one.agent, *played, *weights, one.disturbance)
                 key = json.dumps(facts)
                 known = next((row for row in found if row["key"] == key), None)
                 if known is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,6 +53,8 @@ def test_a_sheet_is_whole_and_played_once(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(robustness, "evaluate", never)
     assert [row["score"] for row in robustness.sheet(config)] == [row["score"] for row in rows]
+    with pytest.raises(AssertionError, match="played again"):
+        robustness.sheet(replace(config, precision="int8"))
 
 
 def test_without_tasks_it_is_those_of_the_agent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
