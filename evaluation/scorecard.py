@@ -71,9 +71,9 @@ def publish(config: ScorecardConfig) -> Path:
 
 
 def chosen(rows: list[Row], agent: str, prompt: str) -> list[Row]:
-    """The ordinary rows of an agent outside of comparisons, by task."""
+    """The ordinary rows of an agent outside of comparisons, by task: the last of each, where it was played twice."""
     kept = [row for row in rows if row["agent"] == agent and row["prompt"] == prompt and not row["stage"]]
-    return sorted(filter(ordinary, kept), key=lambda row: row["task"])
+    return sorted({row["task"]: row for row in filter(ordinary, kept)}.values(), key=lambda row: row["task"])
 
 
 def trained(rows: list[Row]) -> list[float]:

@@ -27,6 +27,7 @@ def test_scores_reach_the_card_and_the_table(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     rows = [
+        row("a/one", 94.0, agent, seed=7),
         row("a/one", 50.0, agent),
         row("a/two", 30.0, agent, success=0.25),
         row("a/above", 700.0, agent),
